@@ -2,13 +2,43 @@ import { z } from "zod";
 import { signedManifestSchema } from "./golden-manifest.ts";
 import { checkSchema } from "./fleet-template.ts";
 
-/** The newest protocol this build speaks; an agent or worker one version older is understood. */
+/** The newest protocol this build speaks; an agent or worker one version older or newer is understood. */
 export const agentProtocolVersion = 1;
+
+/** Where the agent lives on a host. On a local host these stand below `$FOREWARM_ROOT`. */
+export const agentStateFolder = "/var/lib/forewarm";
+export const agentBundlePath = `${agentStateFolder}/agent.mjs`;
+export const agentSettingsPath = `${agentStateFolder}/agent.json`;
+export const agentSocketPath = `${agentStateFolder}/agent.sock`;
+
+const agentProgram = `node "$FOREWARM_ROOT${agentBundlePath}"`;
+const agentStateOption = `--state "$FOREWARM_ROOT${agentStateFolder}"`;
+
+/** Starts the daemon in its own session and returns at once; a no-op where one already runs. */
+export const agentStartCommand =
+  `if command -v setsid >/dev/null 2>&1; then s=setsid; else s=nohup; fi; ` +
+  `$s ${agentProgram} daemon ${agentStateOption} </dev/null >/dev/null 2>&1 &`;
+
+/** Joins standard input and output to the daemon's socket, for servers that refuse stream-local forwards. */
+export const agentAttachCommand = `exec ${agentProgram} attach ${agentStateOption}`;
+
+/** `agent.json`: what the bootstrap allows on this host; no later message can widen it. */
+export const agentSettingsSchema = z.strictObject({
+  fleet: z.string(),
+  /** Raw 32-byte Ed25519 public keys, base64. */
+  signingKeys: z.array(z.string()).min(1),
+  /** Hooks a manifest may name. */
+  hooks: z.array(z.enum(["reload", "restart"])),
+});
+export type AgentSettings = z.infer<typeof agentSettingsSchema>;
 
 const applicationSchema = z.strictObject({
   name: z.string(),
   command: z.array(z.string()).min(1),
+  /** Absolute on the host. */
   directory: z.string(),
+  /** The first application answers at `$FOREWARM_PORT` instead where the provider sets it. */
+  port: z.number().int().min(1).max(65_535),
   environment: z.record(z.string(), z.string()),
   reload: z.enum(["signal", "restart", "none"]),
   stopGraceMs: z.number(),
@@ -30,9 +60,10 @@ export const agentRequestSchema = z.discriminatedUnion("op", [
   }),
   /** Checks signature, expiry and fence, lays the generation out, switches to it atomically. */
   z.strictObject({ op: z.literal("install"), fence: z.number().int(), signed: signedManifestSchema }),
-  /** Starts the applications that do not run, and stops those no longer listed. */
+  /** Starts the applications that do not run, restarts those that changed, and stops those no longer listed. */
   z.strictObject({ op: z.literal("start"), fence: z.number().int(), applications: z.array(applicationSchema) }),
-  z.strictObject({ op: z.literal("reload"), fence: z.number().int() }),
+  /** Tells each application of new configuration in its own way; `restart` restarts them all. */
+  z.strictObject({ op: z.literal("reload"), fence: z.number().int(), hook: z.enum(["reload", "restart"]).optional() }),
   z.strictObject({ op: z.literal("stop"), fence: z.number().int() }),
   z.strictObject({ op: z.literal("verify"), checks: z.array(checkSchema) }),
   z.strictObject({ op: z.literal("digest") }),
@@ -42,40 +73,68 @@ export const agentRequestSchema = z.discriminatedUnion("op", [
 ]);
 export type AgentRequest = z.infer<typeof agentRequestSchema>;
 
-export interface CheckEvidence {
-  check: z.infer<typeof checkSchema>;
-  passed: boolean;
-  detail: string;
-  durationMs: number;
-}
+const checkEvidenceSchema = z.object({
+  check: checkSchema,
+  passed: z.boolean(),
+  detail: z.string(),
+  durationMs: z.number(),
+});
+export type CheckEvidence = z.infer<typeof checkEvidenceSchema>;
 
-interface AgentResponses {
-  hello: { protocol: number; agentVersion: string; fence: number; epoch: number; digest: string };
-  health: { ready: boolean; fence: number; epoch: number; applications: { name: string; pid: number | null; restarts: number }[] };
-  missing: { sha256: string[] };
-  put: { complete: boolean };
-  /** `changed` is false when this fence and digest were already in force. */
-  install: { epoch: number; digest: string; changed: boolean; hooks: ("reload" | "restart")[] };
-  start: { applications: { name: string; pid: number }[] };
-  reload: { reloaded: string[] };
-  stop: { stopped: string[] };
-  verify: { passed: boolean; evidence: CheckEvidence[] };
+/** Answers by operation. Unknown keys are dropped, so that an agent one version newer is understood. */
+export const agentResponseSchemas = {
+  /** `epoch` is 0 and `digest` empty while nothing is installed. */
+  hello: z.object({
+    protocol: z.number().int(),
+    agentVersion: z.string(),
+    fence: z.number().int(),
+    epoch: z.number().int(),
+    digest: z.string(),
+  }),
+  health: z.object({
+    ready: z.boolean(),
+    fence: z.number().int(),
+    epoch: z.number().int(),
+    applications: z.array(z.object({ name: z.string(), pid: z.number().int().nullable(), restarts: z.number().int() })),
+  }),
+  missing: z.object({ sha256: z.array(z.string()) }),
+  put: z.object({ complete: z.boolean() }),
+  /** `changed` is false when this manifest was already in force and intact. */
+  install: z.object({
+    epoch: z.number().int(),
+    digest: z.string(),
+    changed: z.boolean(),
+    hooks: z.array(z.enum(["reload", "restart"])),
+  }),
+  start: z.object({ applications: z.array(z.object({ name: z.string(), pid: z.number().int() })) }),
+  reload: z.object({ reloaded: z.array(z.string()) }),
+  stop: z.object({ stopped: z.array(z.string()) }),
+  verify: z.object({ passed: z.boolean(), evidence: z.array(checkEvidenceSchema) }),
   /** Digest of what is on the disk now, recomputed. */
-  digest: { epoch: number; digest: string };
-  subscribe: { last: number };
-  acknowledge: Record<string, never>;
-}
+  digest: z.object({ epoch: z.number().int(), digest: z.string() }),
+  subscribe: z.object({ last: z.number().int() }),
+  acknowledge: z.object({}),
+} satisfies Record<AgentRequest["op"], z.ZodType>;
+
+type AgentResponses = { [Op in AgentRequest["op"]]: z.infer<(typeof agentResponseSchemas)[Op]> };
 export type AgentResponseOf<Request extends AgentRequest> = AgentResponses[Request["op"]];
 
 /** Pushed by the agent; kept on its disk until acknowledged. */
-export interface AgentNotice {
-  number: number;
-  atMs: number;
-  kind: "application-exited" | "application-restarted" | "generation-switched" | "agent-started";
-  detail: Record<string, unknown>;
-}
+export const agentNoticeSchema = z.object({
+  number: z.number().int(),
+  atMs: z.number(),
+  kind: z.enum(["application-exited", "application-restarted", "generation-switched", "agent-started"]),
+  detail: z.record(z.string(), z.unknown()),
+});
+export type AgentNotice = z.infer<typeof agentNoticeSchema>;
 
 /** A reply line: the request's id with a result, or with an error code of the catalogue. */
-export type AgentReply =
-  | { id: number; ok: true; result: unknown }
-  | { id: number; ok: false; code: string; message: string };
+export const agentReplySchema = z.discriminatedUnion("ok", [
+  z.object({ id: z.number().int(), ok: z.literal(true), result: z.unknown() }),
+  z.object({ id: z.number().int(), ok: z.literal(false), code: z.string(), message: z.string() }),
+]);
+export type AgentReply = z.infer<typeof agentReplySchema>;
+
+/** A line that answers no request: a notice of the outbox. */
+export const agentPushSchema = z.object({ notice: agentNoticeSchema });
+export type AgentPush = z.infer<typeof agentPushSchema>;
