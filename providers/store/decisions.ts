@@ -1,0 +1,30 @@
+import type { Kysely } from "kysely";
+import { pageBounds, pageOf } from "./page.ts";
+import type { StoreTables } from "./schema.ts";
+import type { Store } from "./store.ts";
+
+/** Capacity decisions; a decision made again for the same moment replaces the first. */
+export function createDecisionTable(db: Kysely<StoreTables>): Pick<Store, "keepDecision" | "decisions"> {
+  return {
+    keepDecision: async (row) => {
+      const { fleet: _fleet, atMs: _atMs, ...changes } = row;
+      await db
+        .insertInto("decisions")
+        .values(row)
+        .onConflict((conflict) => conflict.columns(["fleet", "atMs"]).doUpdateSet(changes))
+        .execute();
+    },
+    decisions: async (request) => {
+      const { after, limit } = pageBounds(request);
+      const rows = await db
+        .selectFrom("decisions")
+        .selectAll()
+        .where("fleet", "=", request.fleet)
+        .where("number", ">", after)
+        .orderBy("number")
+        .limit(limit)
+        .execute();
+      return pageOf(rows, limit);
+    },
+  };
+}
