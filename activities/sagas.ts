@@ -1,0 +1,41 @@
+import type { RetireArguments, UpdateHostArguments } from "../workflows/messages.ts";
+import { translateErrors } from "./translate-errors.ts";
+
+export interface SagaStart {
+  workflow: string;
+  workflowId: string;
+  args: object;
+  summary: string;
+  fleet: string;
+  hostId: string;
+  epoch: number;
+}
+
+export interface SagaDependencies {
+  /** Starts a workflow by id; a running one of the same id is left alone. */
+  startWorkflow: (start: SagaStart) => Promise<void>;
+  /** Whether a workflow of this id is still running. */
+  isRunning: (workflowId: string) => Promise<boolean>;
+}
+
+export type SagaArguments = UpdateHostArguments | RetireArguments;
+
+/** Starts and observes the sagas of a fleet. */
+export function createSagaActivities({ startWorkflow, isRunning }: SagaDependencies) {
+  return translateErrors({
+    async startSagas(starts: SagaStart[]): Promise<void> {
+      for (const start of starts) await startWorkflow(start);
+    },
+
+    /** Of the given workflow ids, those that no longer run: their fleet will hear nothing more from them. */
+    async endedSagas(workflowIds: string[]): Promise<string[]> {
+      const ended: string[] = [];
+      for (const workflowId of workflowIds) {
+        if (!(await isRunning(workflowId))) ended.push(workflowId);
+      }
+      return ended;
+    },
+  });
+}
+
+export type SagaActivities = ReturnType<typeof createSagaActivities>;

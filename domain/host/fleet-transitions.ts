@@ -1,0 +1,177 @@
+import { invariant } from "../errors.ts";
+import { limits } from "../limits.ts";
+import type { BootstrapOutcome, FleetState, HostRecord, UpdateOutcome, WaitingClaim } from "./fleet-state.ts";
+import { isBootstrapping } from "./fleet-state.ts";
+import type { HostState } from "./host-state.ts";
+import { transition } from "./host-state.ts";
+import { isClaimable, promotionOrder } from "./promotion-order.ts";
+
+/** Every change below mutates the given state and goes through the transition table. */
+
+export function moveHost(state: FleetState, host: HostRecord, change: { to: HostState; nowMs: number }): void {
+  host.state = transition(host.state, change.to);
+  host.sinceMs = change.nowMs;
+  state.stateVersion += 1;
+}
+
+export function addNotice(state: FleetState, nowMs: number, text: string): void {
+  state.notices = [...state.notices, { atMs: nowMs, text }].slice(-limits.noticesMax);
+}
+
+/** Adds planned hosts, each to the zone that holds fewest. */
+export function planHosts(state: FleetState, count: number, nowMs: number): HostRecord[] {
+  const zones = state.template?.provider.zones ?? [];
+  invariant(zones.length > 0, "a fleet plans hosts only after its template is applied");
+  const planned: HostRecord[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const inZone = (zone: string): number => state.hosts.filter((host) => host.zone === zone).length;
+    const zone = zones.reduce((least, candidate) => (inZone(candidate) < inZone(least) ? candidate : least));
+    const host: HostRecord = {
+      ordinal: state.nextOrdinal,
+      zone,
+      state: "planned",
+      sinceMs: nowMs,
+      epoch: 0,
+      digest: "",
+      verifiedAtMs: 0,
+      next: "standby",
+      claimId: null,
+    };
+    state.nextOrdinal += 1;
+    state.hosts.push(host);
+    planned.push(host);
+  }
+  return planned;
+}
+
+const bootstrapPath = ["allocating", "booting", "connecting", "staging", "configuring", "starting", "verifying", "standby"] as const;
+
+/** The fleet hears only how a bootstrap ended, so the steps between are walked here. */
+function walkToStandby(state: FleetState, host: HostRecord, nowMs: number): void {
+  const from = bootstrapPath.findIndex((step) => step === host.state);
+  for (const step of bootstrapPath.slice(from + 1)) moveHost(state, host, { to: step, nowMs });
+}
+
+/** A bootstrap ended: the host joins standby, or is given up. Unknown hosts and repeated signals change nothing. */
+export function endBootstrap(state: FleetState, host: HostRecord, ended: { outcome: BootstrapOutcome; nowMs: number }): void {
+  if (!isBootstrapping(host)) return;
+  const { outcome, nowMs } = ended;
+  if (outcome.outcome !== "standby") {
+    moveHost(state, host, { to: outcome.outcome, nowMs });
+    addNotice(state, nowMs, `${outcome.hostId}: ${outcome.phase} failed: ${outcome.reason}`);
+    return;
+  }
+  walkToStandby(state, host, nowMs);
+  settle(host, outcome);
+}
+
+/** Records what a host was verified to hold. */
+export function settle(host: HostRecord, verified: { epoch: number; digest: string; verifiedAtMs: number }): void {
+  host.epoch = verified.epoch;
+  host.digest = verified.digest;
+  host.verifiedAtMs = verified.verifiedAtMs;
+  host.next = null;
+}
+
+const settledPath: Partial<Record<HostState, readonly HostState[]>> = {
+  refreshing: ["verifying", "standby"],
+  draining: ["verifying", "standby"],
+  quarantined: ["verifying", "standby"],
+  updating: ["serving"],
+};
+
+/** An update ended: the host is back where it was going, or given up. Signals for other states change nothing. */
+export function endUpdate(state: FleetState, host: HostRecord, ended: { outcome: UpdateOutcome; nowMs: number }): void {
+  const { outcome, nowMs } = ended;
+  const path = settledPath[host.state];
+  if (path === undefined) return;
+  if (outcome.outcome !== "settled") {
+    moveHost(state, host, { to: outcome.outcome, nowMs });
+    addNotice(state, nowMs, `${outcome.hostId}: update failed: ${outcome.reason}`);
+    return;
+  }
+  for (const to of path) moveHost(state, host, { to, nowMs });
+  settle(host, outcome);
+}
+
+/** Claimable standby, best first. */
+export function claimableHosts(state: FleetState): HostRecord[] {
+  return promotionOrder(state.hosts.filter((host) => isClaimable(host, state.golden)));
+}
+
+export type ClaimOutcome =
+  | { kind: "granted"; host: HostRecord; repeated: boolean }
+  | { kind: "queued"; position: number };
+
+function remember(state: FleetState, claimId: string, ordinal: number): void {
+  state.granted = [...state.granted, { claimId, ordinal }].slice(-limits.claimsRememberedMax);
+}
+
+function grant(state: FleetState, claim: WaitingClaim, taken: { host: HostRecord; nowMs: number }): void {
+  moveHost(state, taken.host, { to: "promoting", nowMs: taken.nowMs });
+  if (taken.host.digest !== state.golden?.digest) state.totals.promotedWithStaleConfiguration += 1;
+  if (claim.source === "demand") return;
+  taken.host.claimId = claim.claimId;
+  remember(state, claim.claimId, taken.host.ordinal);
+}
+
+/** Answers a claim from standby at once, or queues it; the same claim id always gets the same answer. */
+export function claimHost(state: FleetState, claim: WaitingClaim): ClaimOutcome {
+  const before = state.granted.find((granted) => granted.claimId === claim.claimId);
+  const held = before && state.hosts.find((host) => host.ordinal === before.ordinal);
+  if (held !== undefined) return { kind: "granted", host: held, repeated: true };
+  const waiting = state.waiting.findIndex((other) => other.claimId === claim.claimId);
+  if (waiting >= 0) return { kind: "queued", position: waiting + 1 };
+  state.totals.claims += 1;
+  const [host] = state.waiting.length === 0 ? claimableHosts(state) : [];
+  if (host === undefined) return { kind: "queued", position: state.waiting.push(claim) };
+  grant(state, claim, { host, nowMs: claim.requestedAtMs });
+  state.totals.warmHits += 1;
+  return { kind: "granted", host, repeated: false };
+}
+
+export interface LateGrant {
+  claim: WaitingClaim;
+  host: HostRecord;
+}
+
+/** Gives claimable hosts to waiting claims, oldest claim first. */
+export function grantWaiting(state: FleetState, nowMs: number): LateGrant[] {
+  const grants: LateGrant[] = [];
+  for (const host of claimableHosts(state)) {
+    const claim = state.waiting.shift();
+    if (claim === undefined) break;
+    grant(state, claim, { host, nowMs });
+    state.totals.waited += 1;
+    grants.push({ claim, host });
+  }
+  return grants;
+}
+
+/** Demand fell: the newest waiting demand claims are no longer wanted. They stay counted as misses. */
+export function withdrawDemandClaims(state: FleetState, count: number): WaitingClaim[] {
+  const withdrawn = state.waiting.filter((claim) => claim.source === "demand").slice(-count);
+  state.waiting = state.waiting.filter((claim) => !withdrawn.includes(claim));
+  state.totals.withdrawn += withdrawn.length;
+  return withdrawn;
+}
+
+/** Hosts in rotation or about to be: the load balancer's backends. */
+export function rotation(state: FleetState): HostRecord[] {
+  const inRotation: readonly HostState[] = ["promoting", "serving", "updating", "draining"];
+  return state.hosts.filter((host) => inRotation.includes(host.state));
+}
+
+/** Starts to take a serving host out: it drains, then is verified for standby or retired. */
+export function demoteHost(state: FleetState, host: HostRecord, change: { next: "standby" | "retire"; nowMs: number }): void {
+  moveHost(state, host, { to: "draining", nowMs: change.nowMs });
+  host.next = change.next;
+  host.claimId = null;
+}
+
+/** Removes a host that the provider has released. */
+export function removeHost(state: FleetState, host: HostRecord, nowMs: number): void {
+  moveHost(state, host, { to: "retired", nowMs });
+  state.hosts = state.hosts.filter((other) => other !== host);
+}
+

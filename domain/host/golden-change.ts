@@ -1,0 +1,53 @@
+import type { FleetState, GoldenReference, HostRecord } from "./fleet-state.ts";
+import { isBootstrapping } from "./fleet-state.ts";
+
+/** What the golden configuration asks for right now; computed anew after every change, so nothing can be missed. */
+export interface GoldenSteps {
+  /** Standby hosts to bring to `golden`, out of the claimable set until they are verified. */
+  refresh: HostRecord[];
+  /** Serving hosts to update in place. */
+  update: HostRecord[];
+  golden: GoldenReference | null;
+  /** The change's first half is done: the fleet's golden moves now. */
+  commit: boolean;
+}
+
+const nothing: GoldenSteps = { refresh: [], update: [], golden: null, commit: false };
+
+function isStandbyOnTheWay(host: HostRecord): boolean {
+  if (isBootstrapping(host)) return false;
+  return host.next === "standby" && (host.state === "refreshing" || host.state === "verifying");
+}
+
+/** Half of standby takes the candidate first; the other half stays claimable at the old golden until it moves. */
+function firstHalf(state: FleetState, to: GoldenReference): GoldenSteps {
+  const standby = state.hosts.filter((host) => host.state === "standby");
+  const onTheWay = state.hosts.filter(isStandbyOnTheWay).length;
+  const fresh = standby.filter((host) => host.digest === to.digest);
+  const half = Math.ceil((standby.length + onTheWay) / 2);
+  if (fresh.length >= half && onTheWay === 0) return { ...nothing, golden: to, commit: true };
+  const missing = half - fresh.length - onTheWay;
+  const stale = standby.filter((host) => host.digest !== to.digest);
+  return { ...nothing, refresh: stale.slice(0, Math.max(0, missing)), golden: to };
+}
+
+/** Everything that holds another digest than the golden follows: standby at once, serving within the budget. */
+function rest(state: FleetState, golden: GoldenReference): GoldenSteps {
+  const stale = state.hosts.filter((host) => host.digest !== golden.digest);
+  const serving = state.hosts.filter((host) => host.state === "serving" || host.state === "updating");
+  const percent = state.template?.golden.max_updating_percent ?? 10;
+  const budget = Math.max(1, Math.floor((serving.length * percent) / 100));
+  const updating = serving.filter((host) => host.state === "updating").length;
+  return {
+    refresh: stale.filter((host) => host.state === "standby"),
+    update: stale.filter((host) => host.state === "serving").slice(0, Math.max(0, budget - updating)),
+    golden,
+    commit: false,
+  };
+}
+
+/** The next steps of a golden change without a push (design: half of standby, golden, the other half, serving). */
+export function planGoldenSteps(state: FleetState): GoldenSteps {
+  if (state.goldenChange !== null) return firstHalf(state, state.goldenChange.to);
+  return state.golden === null ? nothing : rest(state, state.golden);
+}

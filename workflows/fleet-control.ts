@@ -1,0 +1,211 @@
+import type { CapacityTargets, HostRecord, WaitingClaim } from "../domain/host/fleet-state.ts";
+import { findHost, isBootstrapping } from "../domain/host/fleet-state.ts";
+import { addNotice, claimHost, claimableHosts, demoteHost, grantWaiting, moveHost, planHosts, withdrawDemandClaims } from "../domain/host/fleet-transitions.ts";
+import { planGoldenSteps } from "../domain/host/golden-change.ts";
+import { planPool } from "../domain/capacity/plan-pool.ts";
+import type { GrantRow } from "../activities/traffic.ts";
+import { failureReason } from "./failure-reason.ts";
+import type { FleetRun } from "./fleet-run.ts";
+import { firstRunId, hostId, inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
+import { capacity, launches } from "./proxies.ts";
+
+const sagaGraceSeconds = 60;
+
+export function modeOf(run: FleetRun): "observe" | "advise" | "act" {
+  const template = run.state.template;
+  return template?.capacity.mode ?? (template?.provider.kind === "local" ? "act" : "advise");
+}
+
+export function grantRow(run: FleetRun, granted: { claim: WaitingClaim; host: HostRecord; kind: GrantRow["kind"] }): GrantRow {
+  const { claim, host, kind } = granted;
+  return {
+    claimId: claim.claimId,
+    hostId: hostId(run, host),
+    kind,
+    requestedAtMs: claim.requestedAtMs,
+    grantedAtMs: Date.now(),
+    epoch: host.epoch,
+    goldenEpoch: run.state.golden?.epoch ?? 0,
+    readyAtMs: host.verifiedAtMs,
+  };
+}
+
+/** Demand wants more serving hosts: one claim each, granted from standby at once or left waiting. */
+function claimForDemand(run: FleetRun, count: number): void {
+  for (let index = 0; index < count; index += 1) {
+    const claimId = `demand/${run.state.fleet}/${run.state.nextDemandClaim++}`;
+    const claim: WaitingClaim = { claimId, source: "demand", requestedAtMs: Date.now() };
+    const outcome = claimHost(run.state, claim);
+    if (outcome.kind === "granted") run.grantRows.push(grantRow(run, { claim, host: outcome.host, kind: "warm" }));
+  }
+}
+
+function launch(run: FleetRun, hosts: HostRecord[], decidedAtMs: number): void {
+  const { state } = run;
+  if (hosts.length === 0 || state.template === null || state.golden === null) return;
+  const batch = state.nextBatch++;
+  state.hostStarts += hosts.length;
+  const request = {
+    fleet: state.fleet,
+    batch,
+    firstRunId: firstRunId(),
+    template: state.template,
+    golden: state.golden,
+    signingKeys: state.signingKeys,
+    decidedAtMs,
+    hosts: hosts.map((host) => ({ hostId: hostId(run, host), ordinal: host.ordinal, zone: host.zone, fence: state.nextFence++ })),
+  };
+  for (const host of hosts) moveHost(state, host, { to: "allocating", nowMs: Date.now() });
+  inBackground(run, "launching", async () => {
+    const answer = await launches.launchHosts.executeWithOptions({ summary: `batch ${batch}: ${hosts.length} hosts` }, [request]).catch(
+      (error: unknown) => ({ missing: request.hosts.map((host) => ({ hostId: host.hostId, reason: failureReason(error).message })) }),
+    );
+    for (const { hostId: id, reason } of answer.missing) {
+      const host = findHost(state, id);
+      if (host === undefined || !isBootstrapping(host)) continue;
+      moveHost(state, host, { to: "failed", nowMs: Date.now() });
+      addNotice(state, Date.now(), `${id} was not launched: ${reason}`);
+    }
+  });
+}
+
+/** Carries out the capacity targets on the pool as it is now, not as it was when they were decided. */
+function act(run: FleetRun, targets: CapacityTargets): void {
+  const { state } = run;
+  const nowMs = Date.now();
+  const of = (...names: HostRecord["state"][]): HostRecord[] => state.hosts.filter((host) => names.includes(host.state));
+  const owned = of("promoting", "serving", "updating").filter((host) => host.claimId === null);
+  const waitingDemand = state.waiting.filter((claim) => claim.source === "demand").length;
+  const waitingOperator = state.waiting.length - waitingDemand;
+  const settling = state.hosts.filter((host) => host.next === "standby" && !isBootstrapping(host)).length;
+  const plan = planPool(
+    { servingTarget: targets.serving, standbyTarget: targets.standby + waitingOperator },
+    {
+      serving: owned.length + waitingDemand,
+      claimable: of("standby").length,
+      settling,
+      bootstrapping: state.hosts.filter(isBootstrapping).length,
+      total: state.hosts.length,
+      maxHosts: state.template?.capacity.max_hosts ?? 0,
+      waiting: waitingDemand,
+    },
+  );
+  claimForDemand(run, plan.promote);
+  withdrawDemandClaims(state, Math.min(plan.demote, waitingDemand));
+  const demoted = owned.filter((host) => host.state === "serving").slice(-Math.max(0, plan.demote - waitingDemand) || owned.length);
+  if (plan.demote > waitingDemand) demote(run, demoted.slice(0, plan.demote - waitingDemand));
+  retireStandby(run, plan.retire);
+  launch(run, planHosts(state, plan.launch, nowMs), targets.decidedAtMs);
+}
+
+/** Least recently verified serving hosts leave last, so the pool keeps its proven ones; they go back to standby. */
+export function demote(run: FleetRun, hosts: HostRecord[]): void {
+  const golden = run.state.golden;
+  if (golden === null) return;
+  for (const host of hosts) demoteHost(run.state, host, { next: "standby", nowMs: Date.now() });
+  startUpdates(
+    run,
+    hosts.map((host) => ({ host, reason: "demote" as const, drain: true, golden })),
+  );
+}
+
+function retireStandby(run: FleetRun, count: number): void {
+  const leaving = claimableHosts(run.state).reverse().slice(0, count);
+  for (const host of leaving) moveHost(run.state, host, { to: "retiring", nowMs: Date.now() });
+  startRetirements(
+    run,
+    leaving.map((host) => ({ host, drain: false })),
+  );
+}
+
+/** Marks a host as lost wherever it is; the retirement frees what it held. */
+export function loseHost(run: FleetRun, id: string, reason: string): void {
+  const host = findHost(run.state, id);
+  const gone: readonly HostRecord["state"][] = ["failed", "quarantined", "retiring", "retired"];
+  if (host === undefined || gone.includes(host.state) || isBootstrapping(host)) return;
+  moveHost(run.state, host, { to: "failed", nowMs: Date.now() });
+  addNotice(run.state, Date.now(), `${id} was lost: ${reason}`);
+  run.dirty = true;
+}
+
+/** One control step: measure, forecast and decide in one recorded activity, then act on the answer. */
+export async function tick(run: FleetRun): Promise<void> {
+  const { state } = run;
+  if (state.template === null) return;
+  state.tick += 1;
+  const answer = await capacity.decideCapacity
+    .executeWithOptions({ summary: `tick ${state.tick}` }, [
+      {
+        template: state.template,
+        tick: state.tick,
+        counters: state.counters,
+        pool: {
+          serving: state.hosts.filter((host) => host.claimId === null && ["promoting", "serving", "updating"].includes(host.state)).length,
+          standby: claimableHosts(state).length,
+          settling: state.hosts.filter((host) => host.next === "standby" && !isBootstrapping(host)).length,
+          bootstrappingSinceMs: state.hosts.filter(isBootstrapping).map((host) => host.sinceMs),
+        },
+      },
+    ])
+    .catch((error: unknown) => {
+      addNotice(state, Date.now(), `no decision, targets held: ${failureReason(error).message}`);
+      return null;
+    });
+  if (answer === null) return;
+  state.counters = answer.counters;
+  state.targets = answer.targets;
+  for (const lost of answer.lost) loseHost(run, lost.hostId, lost.reason);
+  if (answer.balancerVersion !== run.publishedVersion) run.publishedVersion = 0;
+  if (modeOf(run) === "act" && answer.targets.validUntilMs >= Date.now()) act(run, answer.targets);
+}
+
+function commitGolden(run: FleetRun): void {
+  const change = run.state.goldenChange;
+  if (change === null) return;
+  run.state.golden = change.to;
+  run.state.goldenChange = null;
+  run.state.stateVersion += 1;
+  addNotice(run.state, Date.now(), `golden configuration moved to epoch ${change.to.epoch}`);
+}
+
+function followGolden(run: FleetRun): void {
+  const steps = planGoldenSteps(run.state);
+  if (steps.commit) {
+    commitGolden(run);
+    followGolden(run);
+    return;
+  }
+  const golden = steps.golden;
+  if (golden === null) return;
+  for (const host of steps.refresh) {
+    moveHost(run.state, host, { to: "refreshing", nowMs: Date.now() });
+    host.next = "standby";
+  }
+  for (const host of steps.update) {
+    moveHost(run.state, host, { to: "updating", nowMs: Date.now() });
+    host.next = "serving";
+  }
+  startUpdates(run, [
+    ...steps.refresh.map((host) => ({ host, reason: "refresh" as const, drain: false, golden })),
+    ...steps.update.map((host) => ({ host, reason: "update" as const, drain: false, golden })),
+  ]);
+}
+
+function retireFailed(run: FleetRun): void {
+  const failed = run.state.hosts.filter((host) => host.state === "failed");
+  for (const host of failed) moveHost(run.state, host, { to: "retiring", nowMs: Date.now() });
+  startRetirements(
+    run,
+    failed.map((host) => ({ host, drain: false })),
+  );
+}
+
+/** Level-triggered: whatever the state asks for now is started, however it came about. */
+export async function advance(run: FleetRun): Promise<void> {
+  followGolden(run);
+  for (const granted of grantWaiting(run.state, Date.now())) run.grantRows.push(grantRow(run, { ...granted, kind: "waited" }));
+  retireFailed(run);
+  await publish(run);
+}
+
+export { sagaGraceSeconds };

@@ -1,0 +1,144 @@
+import { condition, log, workflowInfo } from "@temporalio/workflow";
+import type { FleetState, HostRecord } from "../domain/host/fleet-state.ts";
+import { hostIdOf } from "../domain/host/fleet-state.ts";
+import { addNotice, moveHost, rotation } from "../domain/host/fleet-transitions.ts";
+import type { GrantRow, PublishRequest } from "../activities/traffic.ts";
+import type { SagaStart } from "../activities/sagas.ts";
+import { failureReason } from "./failure-reason.ts";
+import type { UpdateHostArguments } from "./messages.ts";
+import { workflowIds, workflowNames } from "./messages.ts";
+import { quickTraffic, sagas, traffic } from "./proxies.ts";
+
+/** One run of the fleet workflow: durable state and what only this run needs to know. */
+export interface FleetRun {
+  state: FleetState;
+  /** Something changed that the control loop must look at. */
+  dirty: boolean;
+  /** State version the balancer acknowledged in this run; 0 forces the next publish. */
+  publishedVersion: number;
+  publishing: boolean;
+  /** Claim rows that travel with the next publish. */
+  grantRows: GrantRow[];
+  /** Background calls under way; continue-as-new waits for them. */
+  inFlight: number;
+}
+
+export function createFleetRun(state: FleetState): FleetRun {
+  return { state, dirty: true, publishedVersion: 0, publishing: false, grantRows: [], inFlight: 0 };
+}
+
+export function hostId(run: FleetRun, host: HostRecord): string {
+  return hostIdOf(run.state.fleet, host.ordinal);
+}
+
+function publishRequest(run: FleetRun): PublishRequest | null {
+  const { template, fleet, stateVersion } = run.state;
+  if (template === null) return null;
+  const backends = rotation(run.state).map((host) => ({
+    hostId: hostId(run, host),
+    epoch: host.epoch,
+    draining: host.state === "draining",
+  }));
+  return { fleet, stateVersion, backends, settings: template.load_balancer, grants: run.grantRows.splice(0) };
+}
+
+/** Quick way first; the regular activity is tried until the balancer and the store have taken it. */
+async function publishOnce(run: FleetRun): Promise<void> {
+  const request = publishRequest(run);
+  if (request === null) return;
+  const promoted = run.state.hosts.filter((host) => host.state === "promoting");
+  await quickTraffic.publish(request).catch((error: unknown) => {
+    log.warn("publishing as a regular activity", { reason: failureReason(error).message });
+    return traffic.publish.executeWithOptions({ summary: `state ${request.stateVersion} to the load balancer` }, [request]);
+  });
+  run.publishedVersion = request.stateVersion;
+  for (const host of promoted) {
+    if (host.state === "promoting") moveHost(run.state, host, { to: "serving", nowMs: Date.now() });
+  }
+}
+
+/**
+ * Puts the rotation into force. Callers that come while one publish is under way share the next one, so that fifty
+ * claims at once cost two balancer calls. Resolves when a state at least as new as the caller's is in force.
+ */
+export async function publish(run: FleetRun): Promise<void> {
+  const wanted = run.state.stateVersion;
+  while (run.publishedVersion < wanted) {
+    if (run.publishing) {
+      await condition(() => !run.publishing);
+      continue;
+    }
+    run.publishing = true;
+    try {
+      await publishOnce(run);
+    } finally {
+      run.publishing = false;
+    }
+  }
+}
+
+/** Starts work the control loop does not wait for; a failure becomes a notice. */
+export function inBackground(run: FleetRun, label: string, work: () => Promise<void>): void {
+  run.inFlight += 1;
+  work()
+    .catch((error: unknown) => addNotice(run.state, Date.now(), `${label}: ${failureReason(error).message}`))
+    .finally(() => {
+      run.inFlight -= 1;
+      run.dirty = true;
+    });
+}
+
+function sagaOf(run: FleetRun, args: UpdateHostArguments): SagaStart {
+  return {
+    workflow: workflowNames.updateHost,
+    workflowId: workflowIds.updateHost(run.state.fleet, args.hostId),
+    args,
+    summary: `${args.reason} ${args.hostId}`,
+    fleet: run.state.fleet,
+    hostId: args.hostId,
+    epoch: args.golden.epoch,
+  };
+}
+
+export interface UpdatePlan {
+  host: HostRecord;
+  reason: UpdateHostArguments["reason"];
+  drain: boolean;
+  golden: NonNullable<FleetState["golden"]>;
+}
+
+/** Starts the sagas that update hosts; equal content is only verified, other content is installed under a new fence. */
+export function startUpdates(run: FleetRun, plans: UpdatePlan[]): void {
+  const template = run.state.template;
+  if (template === null || plans.length === 0) return;
+  const starts = plans.map(({ host, reason, drain, golden }) => {
+    const install = host.digest === golden.digest ? null : { fence: run.state.nextFence++ };
+    return sagaOf(run, { fleet: run.state.fleet, hostId: hostId(run, host), reason, drain, install, golden, template });
+  });
+  inBackground(run, "starting updates", () => sagas.startSagas(starts));
+}
+
+/** Starts the sagas that drain, destroy and release hosts. */
+export function startRetirements(run: FleetRun, hosts: { host: HostRecord; drain: boolean }[]): void {
+  const template = run.state.template;
+  if (template === null || hosts.length === 0) return;
+  const { fleet } = run.state;
+  const drainDeadlineSeconds = template.load_balancer.drain_deadline_seconds;
+  const starts = hosts.map(({ host, drain }): SagaStart => {
+    const id = hostId(run, host);
+    return {
+      workflow: workflowNames.retireHost,
+      workflowId: workflowIds.retireHost(fleet, id),
+      args: { fleet, hostId: id, drain, drainDeadlineSeconds },
+      summary: `retire ${id}`,
+      fleet,
+      hostId: id,
+      epoch: host.epoch,
+    };
+  });
+  inBackground(run, "starting retirements", () => sagas.startSagas(starts));
+}
+
+export function firstRunId(): string {
+  return workflowInfo().firstExecutionRunId;
+}

@@ -1,0 +1,186 @@
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  condition,
+  continueAsNew,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from "@temporalio/workflow";
+import { describeFleet, fleetDetails } from "../domain/host/describe-fleet.ts";
+import type { BootstrapOutcome, FleetState, HostRecord, UpdateOutcome, WaitingClaim } from "../domain/host/fleet-state.ts";
+import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../domain/host/fleet-state.ts";
+import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
+import { limits } from "../domain/limits.ts";
+import { advance, demote, grantRow, loseHost, modeOf, promoteByName, tick } from "./fleet-control.ts";
+import type { FleetRun } from "./fleet-run.ts";
+import { createFleetRun, hostId, publish } from "./fleet-run.ts";
+import type { ApplyTemplateAnswer, ApplyTemplateRequest, ClaimAnswer, FleetArguments, HostAnswer, ReleaseAnswer } from "./messages.ts";
+import * as messages from "./messages.ts";
+import { searchAttributes } from "./search-attributes.ts";
+
+function refuse(code: string, message: string): never {
+  throw ApplicationFailure.create({ type: code, message, nonRetryable: true });
+}
+
+function checkApply(state: FleetState, request: ApplyTemplateRequest): void {
+  if (request.template.fleet !== state.fleet) {
+    refuse("INVALID_REQUEST", `the template is of fleet ${request.template.fleet}, not ${state.fleet}`);
+  }
+  const changed = state.golden !== null && state.golden.digest !== request.golden.digest;
+  if (changed && state.goldenChange !== null) {
+    refuse("POLICY_REFUSED", `golden epoch ${state.goldenChange.to.epoch} is still on its way; apply again when it has settled`);
+  }
+  if (changed && request.golden.epoch <= (state.golden?.epoch ?? 0)) {
+    refuse("POLICY_REFUSED", `epoch ${request.golden.epoch} is not newer than golden epoch ${state.golden?.epoch}`);
+  }
+}
+
+async function applyTemplate(run: FleetRun, request: ApplyTemplateRequest): Promise<ApplyTemplateAnswer> {
+  const { state } = run;
+  const goldenChanged = state.golden !== null && state.golden.digest !== request.golden.digest;
+  const templateChanged = JSON.stringify(state.template) !== JSON.stringify(request.template);
+  state.template = request.template;
+  state.signingKeys = request.signingKeys;
+  if (goldenChanged) state.goldenChange = { to: request.golden };
+  else state.golden ??= request.golden;
+  if (templateChanged || goldenChanged) state.templateVersion += 1;
+  state.stateVersion += 1;
+  run.dirty = true;
+  upsertSearchAttributes([{ key: searchAttributes.epoch, value: request.golden.epoch }]);
+  await publish(run);
+  return { templateVersion: state.templateVersion, changed: templateChanged || goldenChanged, goldenEpoch: request.golden.epoch };
+}
+
+/** Writes the grant into the state before the first await, so that no host is ever given to two claims. */
+async function claim(run: FleetRun, claimId: string): Promise<ClaimAnswer> {
+  const waiting: WaitingClaim = { claimId, source: "operator", requestedAtMs: Date.now() };
+  const outcome = claimHost(run.state, waiting);
+  if (outcome.kind === "queued") {
+    run.dirty = true;
+    return { kind: "queued", position: outcome.position, ttaSeconds: run.state.targets?.leadTimeSecondsP50 ?? null };
+  }
+  if (!outcome.repeated) run.grantRows.push(grantRow(run, { claim: waiting, host: outcome.host, kind: "warm" }));
+  await publish(run);
+  return { kind: "granted", hostId: hostId(run, outcome.host), epoch: outcome.host.epoch };
+}
+
+async function release(run: FleetRun, claimId: string): Promise<ReleaseAnswer> {
+  run.state.waiting = run.state.waiting.filter((waiting) => waiting.claimId !== claimId);
+  const host = run.state.hosts.find((held) => held.claimId === claimId && held.state === "serving");
+  if (host === undefined) return { claimId, hostId: null };
+  demote(run, [host]);
+  await publish(run);
+  return { claimId, hostId: hostId(run, host) };
+}
+
+function hostIn(state: FleetState, request: { hostId: string }, wanted: HostRecord["state"]): HostRecord {
+  const host = findHost(state, request.hostId);
+  if (host === undefined) return refuse("NOT_FOUND", `fleet ${state.fleet} has no host ${request.hostId}`);
+  if (host.state !== wanted) return refuse("POLICY_REFUSED", `${request.hostId} is ${host.state}, not ${wanted}`);
+  return host;
+}
+
+async function demoteByName(run: FleetRun, request: { hostId: string }): Promise<HostAnswer> {
+  const host = hostIn(run.state, request, "serving");
+  demote(run, [host]);
+  await publish(run);
+  return { hostId: request.hostId, state: host.state };
+}
+
+function checkClaimable(run: FleetRun, request: { hostId: string }): void {
+  const host = hostIn(run.state, request, "standby");
+  if (host.digest !== run.state.golden?.digest) refuse("POLICY_REFUSED", `${request.hostId} does not hold the golden configuration yet`);
+}
+
+function onBootstrapEnded(run: FleetRun, outcome: BootstrapOutcome): void {
+  const host = findHost(run.state, outcome.hostId);
+  if (host !== undefined) endBootstrap(run.state, host, { outcome, nowMs: Date.now() });
+  run.dirty = true;
+}
+
+function onUpdateEnded(run: FleetRun, outcome: UpdateOutcome): void {
+  const host = findHost(run.state, outcome.hostId);
+  if (host !== undefined) endUpdate(run.state, host, { outcome, nowMs: Date.now() });
+  run.dirty = true;
+}
+
+function onRetireEnded(run: FleetRun, id: string): void {
+  const host = findHost(run.state, id);
+  if (host?.state === "retiring") removeHost(run.state, host, Date.now());
+  run.dirty = true;
+}
+
+function setHandlers(run: FleetRun): void {
+  const { state } = run;
+  setHandler(messages.applyTemplateUpdate, (request) => applyTemplate(run, request), {
+    validator: (request) => checkApply(state, request),
+    description: "Create or change the fleet from a template",
+  });
+  setHandler(messages.claimUpdate, ({ claimId }) => claim(run, claimId), {
+    validator: ({ claimId }) => {
+      if (state.template === null) refuse("FLEET_UNKNOWN", `fleet ${state.fleet} has no template yet`);
+      if (!/^[\w.:/-]{1,128}$/.test(claimId)) refuse("CLAIM_REFUSED", "a claim id has 1 to 128 letters, digits or . : / - _");
+    },
+    description: "Ask for one verified host; repeat with the same id to read the answer again",
+  });
+  setHandler(messages.releaseUpdate, ({ claimId }) => release(run, claimId), { description: "Give a claimed host back" });
+  setHandler(messages.promoteUpdate, (request) => promoteByName(run, request.hostId), {
+    validator: (request) => checkClaimable(run, request),
+    description: "Put a named standby host into rotation",
+  });
+  setHandler(messages.demoteUpdate, (request) => demoteByName(run, request), {
+    validator: (request) => void hostIn(state, request, "serving"),
+    description: "Take a named serving host back to standby",
+  });
+  setHandler(messages.describeQuery, (request) => describeFleet(state, { ...request, mode: modeOf(run) }), {
+    description: "Counts, targets and one page of hosts",
+  });
+  setHandler(messages.bootstrapEndedSignal, (outcome) => onBootstrapEnded(run, outcome));
+  setHandler(messages.updateEndedSignal, (outcome) => onUpdateEnded(run, outcome));
+  setHandler(messages.retireEndedSignal, (ended) => onRetireEnded(run, ended.hostId));
+  setHandler(messages.hostLostSignal, (lost) => loseHost(run, lost.hostId, lost.reason));
+}
+
+function mustContinueAsNew(): boolean {
+  const info = workflowInfo();
+  return info.continueAsNewSuggested || info.historyLength > limits.fleetHistoryEventsMax;
+}
+
+function stepMs(run: FleetRun): number {
+  return (run.state.template?.demand.step_seconds ?? 1) * 1000;
+}
+
+/** Ticks fall on whole steps of the clock, so that demand samples form a regular grid. */
+function nextTickMs(run: FleetRun): number {
+  const step = stepMs(run);
+  return (Math.floor(Date.now() / step) + 1) * step;
+}
+
+async function controlLoop(run: FleetRun): Promise<void> {
+  let tickAtMs = Date.now();
+  while (!mustContinueAsNew()) {
+    await condition(() => run.dirty, Math.max(1, tickAtMs - Date.now()));
+    run.dirty = false;
+    if (Date.now() >= tickAtMs) {
+      tickAtMs = nextTickMs(run);
+      await tick(run);
+    }
+    await advance(run).catch((error: unknown) => addNotice(run.state, Date.now(), String(error)));
+    setCurrentDetails(fleetDetails(run.state));
+  }
+}
+
+/**
+ * The fleet: one entity that owns its pool. Every step it measures, decides and acts; in between it answers claims
+ * from its own state and follows the golden configuration. It never ends by itself and continues as new in time.
+ */
+export async function fleet(args: FleetArguments): Promise<void> {
+  const run = createFleetRun(args.state === undefined ? emptyFleetState(args.fleet) : unpackFleetState(args.state));
+  setHandlers(run);
+  await condition(() => run.state.template !== null);
+  await controlLoop(run);
+  await condition(() => run.inFlight === 0 && !run.publishing && allHandlersFinished());
+  await continueAsNew<typeof fleet>({ fleet: args.fleet, state: packFleetState(run.state) });
+}

@@ -1,0 +1,81 @@
+import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
+import type { BootstrapActivities } from "../activities/bootstrap.ts";
+import type { CapacityActivities } from "../activities/capacity.ts";
+import type { LaunchActivities } from "../activities/launch.ts";
+import type { SagaActivities } from "../activities/sagas.ts";
+import type { StoreActivities } from "../activities/store.ts";
+import type { TrafficActivities } from "../activities/traffic.ts";
+import { priorities, taskQueues } from "./messages.ts";
+
+/** Retries are Temporal's: short at first because local hosts answer in milliseconds, bounded so that clouds are spared. */
+const retry = { initialInterval: "100ms", backoffCoefficient: 1.6, maximumInterval: "10s" } as const;
+
+/** One attempt in the worker itself: the quick way to put a claimed host into rotation. */
+export const quickTraffic = proxyLocalActivities<TrafficActivities>({
+  startToCloseTimeout: "300ms",
+  retry: { maximumAttempts: 1 },
+});
+
+/** The same calls as regular activities, tried until they succeed. */
+export const traffic = proxyActivities<TrafficActivities>({
+  taskQueue: taskQueues.workflows,
+  startToCloseTimeout: "5s",
+  retry,
+  priority: { priorityKey: priorities.promote },
+});
+
+/** Waits for users' requests to end, hence the long deadline; the caller passes the drain deadline. */
+export const drains = proxyActivities<TrafficActivities>({
+  taskQueue: taskQueues.ssh,
+  startToCloseTimeout: "20m",
+  heartbeatTimeout: "5s",
+  retry,
+});
+
+export const capacity = proxyActivities<CapacityActivities>({
+  taskQueue: taskQueues.ml,
+  startToCloseTimeout: "3s",
+  scheduleToCloseTimeout: "15s",
+  retry: { ...retry, maximumAttempts: 3 },
+});
+
+export const launches = proxyActivities<LaunchActivities>({
+  taskQueue: taskQueues.cloud,
+  startToCloseTimeout: "60s",
+  heartbeatTimeout: "10s",
+  retry,
+});
+
+export const sagas = proxyActivities<SagaActivities>({
+  taskQueue: taskQueues.workflows,
+  startToCloseTimeout: "10s",
+  retry,
+});
+
+/** Undo must not give up soon: what it frees costs money. */
+export const releases = proxyActivities<BootstrapActivities>({
+  taskQueue: taskQueues.cloud,
+  startToCloseTimeout: "60s",
+  scheduleToCloseTimeout: "1h",
+  heartbeatTimeout: "10s",
+  retry,
+});
+
+/** One bootstrap phase with its own deadline, retried within it. */
+export function phaseActivities(phase: { name: string; deadlineSeconds: number; queue: "cloud" | "ssh" }): BootstrapActivities {
+  return proxyActivities<BootstrapActivities>({
+    taskQueue: taskQueues[phase.queue],
+    summary: phase.name,
+    startToCloseTimeout: phase.deadlineSeconds * 1000,
+    scheduleToCloseTimeout: phase.deadlineSeconds * 1000,
+    heartbeatTimeout: "3s",
+    retry: { ...retry, maximumInterval: "2s" },
+    priority: { priorityKey: priorities.bootstrap },
+  });
+}
+
+export const records = proxyActivities<StoreActivities>({
+  taskQueue: taskQueues.store,
+  startToCloseTimeout: "10s",
+  retry,
+});
