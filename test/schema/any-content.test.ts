@@ -58,9 +58,9 @@ describe("any content", () => {
 
   test("edited at random never crashes and is located", () => {
     fc.assert(
-      fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (changes) =>
-        expect(isLocated(mutate(changes))).toBe(true),
-      ),
+      fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (changes) => {
+        expect(isLocated(mutate(changes))).toBe(true);
+      }),
       { numRuns: 300 },
     );
   });
@@ -88,14 +88,18 @@ describe("any content", () => {
       ),
     })).any;
     fc.assert(
-      fc.property(value, (any) => expect(isLocated(JSON.stringify(any))).toBe(true)),
+      fc.property(value, (any) => {
+        expect(isLocated(JSON.stringify(any))).toBe(true);
+      }),
       { numRuns: 200 },
     );
   });
 
   test("of random bytes never crashes and is located", () => {
     fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => expect(isLocated(bytes)).toBe(true)),
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        expect(isLocated(bytes)).toBe(true);
+      }),
       { numRuns: 200 },
     );
   });
