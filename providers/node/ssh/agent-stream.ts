@@ -1,0 +1,39 @@
+import type { Duplex } from "node:stream";
+import { agentAttachCommand, agentSocketPath } from "../../../schema/agent-protocol.ts";
+import { unlessAborted } from "./deadline.ts";
+import type { HostConnection } from "./host-connection.ts";
+import { openExec } from "./run-command.ts";
+
+export interface AgentStream {
+  duplex: Duplex;
+  /** What the attaching program wrote to its standard error; empty for a forward. */
+  complaint(): string;
+}
+
+/**
+ * Opens a byte stream to the agent's socket: a stream-local forward, or, where the server refuses that,
+ * the attaching program in a session channel.
+ */
+export async function openAgentStream(connection: HostConnection, signal: AbortSignal): Promise<AgentStream> {
+  const forwarded = await unlessAborted(signal, forward(connection));
+  if (forwarded !== null) return { duplex: forwarded, complaint: () => "" };
+  const channel = await openExec(connection, agentAttachCommand, signal);
+  let complaint = "";
+  channel.stderr.on("data", (chunk: Buffer) => {
+    if (complaint.length < 1000) complaint += chunk.toString("utf8");
+  });
+  return { duplex: channel, complaint: () => complaint.trim() };
+}
+
+/** A refusal does not tell a forbidden forward from a missing socket, so both give null. */
+function forward(connection: HostConnection): Promise<Duplex | null> {
+  return new Promise((resolve) => {
+    try {
+      connection.client.openssh_forwardOutStreamLocal(agentSocketPath, (error, channel) =>
+        resolve(error === undefined ? channel : null),
+      );
+    } catch {
+      resolve(null);
+    }
+  });
+}
