@@ -106,7 +106,9 @@ export function createLaunchActivities({ provider, store, authorizedKey, startWo
           signal,
         ),
       );
-      const starts = machines.map((machine) => bootstrapStart(request, requestId, machine)).filter((start) => start !== null);
+      const starts = machines
+        .map((machine) => bootstrapStart(request, requestId, machine))
+        .filter((start) => start !== null);
       for (const start of starts) await startWorkflow(start);
       const launched = new Set(starts.map((start) => start.hostId));
       const missing = request.hosts.filter((host) => !launched.has(host.hostId));

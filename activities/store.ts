@@ -1,6 +1,12 @@
 import { limits } from "../domain/limits.ts";
 import type { EventRow, Page, Store } from "../providers/store/store.ts";
-import type { KeepBlobsAnswer, KeepBlobsRequest, KeepDemandRequest, LookUpAnswer, LookUpRequest } from "../workflows/messages.ts";
+import type {
+  KeepBlobsAnswer,
+  KeepBlobsRequest,
+  KeepDemandRequest,
+  LookUpAnswer,
+  LookUpRequest,
+} from "../workflows/messages.ts";
 import { translateErrors } from "./translate-errors.ts";
 
 /** Cuts a page so that its JSON fits one payload; the cursor then points behind the last row kept. */
@@ -31,7 +37,12 @@ async function readRows(store: Store, request: LookUpRequest): Promise<LookUpAns
     case "lead_times":
       return fitPayload(await store.leadTimes(page), after);
     case "demand": {
-      const query = { fleet, toMs: request.toMs ?? Date.now(), stepMs: request.stepMs ?? 60_000, count: request.count ?? 288 };
+      const query = {
+        fleet,
+        toMs: request.toMs ?? Date.now(),
+        stepMs: request.stepMs ?? 60_000,
+        count: request.count ?? 288,
+      };
       return { rows: [await store.demand(query)], next: null };
     }
   }

@@ -22,6 +22,7 @@ export const limits = {
   commandOutputBytesMax: 256 * 1024,
   agentFrameBytesMax: 1024 * 1024,
   agentOutboxRowsMax: 1000,
+  consoleTailCharactersMax: 4000,
   lookUpPageBytesMax: 64 * 1024,
   lookUpPageRowsMax: 500,
   launchBatchHostsMax: 100,

@@ -1,4 +1,10 @@
-import { getExternalWorkflowHandle, isCancellation, setCurrentDetails, setHandler, upsertSearchAttributes } from "@temporalio/workflow";
+import {
+  getExternalWorkflowHandle,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from "@temporalio/workflow";
 import type { BootstrapOutcome } from "../domain/host/fleet-state.ts";
 import type { BootstrapPhase } from "../domain/host/host-state.ts";
 import { bootstrapPhases } from "../domain/host/host-state.ts";
@@ -14,11 +20,17 @@ const cloudPhases: readonly BootstrapPhase[] = ["allocate", "boot"];
 function showPhases(args: BootstrapArguments, progress: BootstrapDescription): void {
   const rows = progress.phases.map((done) => `| ${done.phase} | ${done.seconds.toFixed(2)} s |`);
   const current = progress.phase === "standby" ? [] : [`| **${progress.phase}** | running |`];
-  setCurrentDetails([`**${args.hostId}** (zone ${args.zone})`, "", "| phase | time |", "| --- | --- |", ...rows, ...current].join("\n"));
+  setCurrentDetails(
+    [`**${args.hostId}** (zone ${args.zone})`, "", "| phase | time |", "| --- | --- |", ...rows, ...current].join("\n"),
+  );
 }
 
 /** Runs one phase as one activity and keeps what a person looks at up to date. */
-async function runPhase(args: BootstrapArguments, phase: BootstrapPhase, progress: BootstrapDescription): Promise<BootstrapOutcome | null> {
+async function runPhase(
+  args: BootstrapArguments,
+  phase: BootstrapPhase,
+  progress: BootstrapDescription,
+): Promise<BootstrapOutcome | null> {
   const startedMs = Date.now();
   progress.phase = phase;
   upsertSearchAttributes([{ key: searchAttributes.phase, value: phase }]);
@@ -59,10 +71,16 @@ function failedOutcome(args: BootstrapArguments, phase: string, error: unknown):
   };
 }
 
-async function recordFailure(args: BootstrapArguments, outcome: BootstrapOutcome, failedUndos: string[]): Promise<void> {
+async function recordFailure(
+  args: BootstrapArguments,
+  outcome: BootstrapOutcome,
+  failedUndos: string[],
+): Promise<void> {
   const kind = failedUndos.length > 0 ? "compensation-failed" : `bootstrap-${outcome.outcome}`;
   if (failedUndos.length > 0) upsertSearchAttributes([{ key: searchAttributes.phase, value: kind }]);
-  setCurrentDetails(`**${args.hostId}** ${outcome.outcome} in **${outcome.phase}**\n\n${outcome.reason}\n\n${failedUndos.join("\n")}`);
+  setCurrentDetails(
+    `**${args.hostId}** ${outcome.outcome} in **${outcome.phase}**\n\n${outcome.reason}\n\n${failedUndos.join("\n")}`,
+  );
   await records.recordEvent({
     fleet: args.fleet,
     hostId: args.hostId,

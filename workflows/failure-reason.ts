@@ -12,7 +12,10 @@ export function failureReason(error: unknown): FailureReason {
   if (error instanceof ApplicationFailure) return { code: error.type ?? "UNKNOWN", message: error.message };
   if (error instanceof TimeoutFailure) {
     const last = error.cause === undefined ? null : failureReason(error.cause);
-    return { code: last?.code ?? "TIMEOUT", message: last === null ? "the deadline passed" : `the deadline passed; last: ${last.message}` };
+    return {
+      code: last?.code ?? "TIMEOUT",
+      message: last === null ? "the deadline passed" : `the deadline passed; last: ${last.message}`,
+    };
   }
   return { code: "UNKNOWN", message: error instanceof Error ? error.message : String(error) };
 }

@@ -1,22 +1,35 @@
 import type { CapacityTargets, HostRecord, WaitingClaim } from "../domain/host/fleet-state.ts";
 import { findHost, isBootstrapping } from "../domain/host/fleet-state.ts";
-import { addNotice, claimHost, claimableHosts, demoteHost, grantWaiting, moveHost, planHosts, withdrawDemandClaims } from "../domain/host/fleet-transitions.ts";
+import {
+  addNotice,
+  claimHost,
+  claimableHosts,
+  demoteHost,
+  grantWaiting,
+  moveHost,
+  planHosts,
+  takeHost,
+  withdrawDemandClaims,
+} from "../domain/host/fleet-transitions.ts";
 import { planGoldenSteps } from "../domain/host/golden-change.ts";
+import type { PoolForPlan } from "../domain/capacity/plan-pool.ts";
 import { planPool } from "../domain/capacity/plan-pool.ts";
 import type { GrantRow } from "../activities/traffic.ts";
 import { failureReason } from "./failure-reason.ts";
-import type { FleetRun } from "./fleet-run.ts";
+import type { HostAnswer } from "./messages.ts";
+import type { FleetRun, UpdatePlan } from "./fleet-run.ts";
 import { firstRunId, hostId, inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
 import { capacity, launches } from "./proxies.ts";
-
-const sagaGraceSeconds = 60;
 
 export function modeOf(run: FleetRun): "observe" | "advise" | "act" {
   const template = run.state.template;
   return template?.capacity.mode ?? (template?.provider.kind === "local" ? "act" : "advise");
 }
 
-export function grantRow(run: FleetRun, granted: { claim: WaitingClaim; host: HostRecord; kind: GrantRow["kind"] }): GrantRow {
+export function grantRow(
+  run: FleetRun,
+  granted: { claim: WaitingClaim; host: HostRecord; kind: GrantRow["kind"] },
+): GrantRow {
   const { claim, host, kind } = granted;
   return {
     claimId: claim.claimId,
@@ -53,13 +66,20 @@ function launch(run: FleetRun, hosts: HostRecord[], decidedAtMs: number): void {
     golden: state.golden,
     signingKeys: state.signingKeys,
     decidedAtMs,
-    hosts: hosts.map((host) => ({ hostId: hostId(run, host), ordinal: host.ordinal, zone: host.zone, fence: state.nextFence++ })),
+    hosts: hosts.map((host) => ({
+      hostId: hostId(run, host),
+      ordinal: host.ordinal,
+      zone: host.zone,
+      fence: state.nextFence++,
+    })),
   };
   for (const host of hosts) moveHost(state, host, { to: "allocating", nowMs: Date.now() });
   inBackground(run, "launching", async () => {
-    const answer = await launches.launchHosts.executeWithOptions({ summary: `batch ${batch}: ${hosts.length} hosts` }, [request]).catch(
-      (error: unknown) => ({ missing: request.hosts.map((host) => ({ hostId: host.hostId, reason: failureReason(error).message })) }),
-    );
+    const answer = await launches.launchHosts
+      .executeWithOptions({ summary: `batch ${batch}: ${hosts.length} hosts` }, [request])
+      .catch((error: unknown) => ({
+        missing: request.hosts.map((host) => ({ hostId: host.hostId, reason: failureReason(error).message })),
+      }));
     for (const { hostId: id, reason } of answer.missing) {
       const host = findHost(state, id);
       if (host === undefined || !isBootstrapping(host)) continue;
@@ -69,53 +89,82 @@ function launch(run: FleetRun, hosts: HostRecord[], decidedAtMs: number): void {
   });
 }
 
+/** Hosts that demand, not a claim by name, keeps in rotation. */
+function heldByDemand(run: FleetRun): HostRecord[] {
+  const inRotation: readonly HostRecord["state"][] = ["promoting", "serving", "updating"];
+  return run.state.hosts.filter((host) => host.claimId === null && inRotation.includes(host.state));
+}
+
+function poolForPlan(run: FleetRun): PoolForPlan {
+  const { hosts, template } = run.state;
+  const claimable = claimableHosts(run.state).length;
+  const leaving: readonly HostRecord["state"][] = ["failed", "quarantined", "retiring"];
+  return {
+    serving: heldByDemand(run).length,
+    claimable,
+    otherStandby: hosts.filter((host) => host.state === "standby" || host.state === "refreshing").length - claimable,
+    inFlight: hosts.filter((host) => isBootstrapping(host) || host.state === "draining").length,
+    leaving: hosts.filter((host) => leaving.includes(host.state) || host.claimId !== null).length,
+    maxHosts: template?.capacity.max_hosts ?? 0,
+  };
+}
+
 /** Carries out the capacity targets on the pool as it is now, not as it was when they were decided. */
 function act(run: FleetRun, targets: CapacityTargets): void {
   const { state } = run;
-  const nowMs = Date.now();
-  const of = (...names: HostRecord["state"][]): HostRecord[] => state.hosts.filter((host) => names.includes(host.state));
-  const owned = of("promoting", "serving", "updating").filter((host) => host.claimId === null);
-  const waitingDemand = state.waiting.filter((claim) => claim.source === "demand").length;
-  const waitingOperator = state.waiting.length - waitingDemand;
-  const settling = state.hosts.filter((host) => host.next === "standby" && !isBootstrapping(host)).length;
+  const operators = state.waiting.filter((claim) => claim.source === "operator").length;
+  const waiting = state.waiting.length - operators;
   const plan = planPool(
-    { servingTarget: targets.serving, standbyTarget: targets.standby + waitingOperator },
-    {
-      serving: owned.length + waitingDemand,
-      claimable: of("standby").length,
-      settling,
-      bootstrapping: state.hosts.filter(isBootstrapping).length,
-      total: state.hosts.length,
-      maxHosts: state.template?.capacity.max_hosts ?? 0,
-      waiting: waitingDemand,
-    },
+    { servingTarget: targets.serving, standbyTarget: targets.standby + operators },
+    poolForPlan(run),
   );
-  claimForDemand(run, plan.promote);
-  withdrawDemandClaims(state, Math.min(plan.demote, waitingDemand));
-  const demoted = owned.filter((host) => host.state === "serving").slice(-Math.max(0, plan.demote - waitingDemand) || owned.length);
-  if (plan.demote > waitingDemand) demote(run, demoted.slice(0, plan.demote - waitingDemand));
+  claimForDemand(run, plan.promote + Math.max(0, plan.shortfall - waiting));
+  withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall));
+  const serving = heldByDemand(run).filter((host) => host.state === "serving");
+  demote(
+    run,
+    serving.sort((left, right) => left.epoch - right.epoch || right.sinceMs - left.sinceMs).slice(0, plan.demote),
+  );
   retireStandby(run, plan.retire);
-  launch(run, planHosts(state, plan.launch, nowMs), targets.decidedAtMs);
+  launch(run, planHosts(state, plan.launch, Date.now()), targets.decidedAtMs);
 }
 
-/** Least recently verified serving hosts leave last, so the pool keeps its proven ones; they go back to standby. */
+/** Takes hosts out of rotation: they drain, are verified again, and join standby. */
 export function demote(run: FleetRun, hosts: HostRecord[]): void {
   const golden = run.state.golden;
-  if (golden === null) return;
+  if (golden === null || hosts.length === 0) return;
   for (const host of hosts) demoteHost(run.state, host, { next: "standby", nowMs: Date.now() });
-  startUpdates(
-    run,
-    hosts.map((host) => ({ host, reason: "demote" as const, drain: true, golden })),
-  );
+  // The balancer must know before the saga waits for the last request, else new ones would keep coming.
+  inBackground(run, "draining", async () => {
+    await publish(run);
+    await startUpdates(
+      run,
+      hosts.map((host) => ({ host, reason: "demote", drain: true, golden })),
+    );
+  });
+}
+
+/** Puts a named standby host into rotation. */
+export async function promoteByName(run: FleetRun, id: string): Promise<HostAnswer> {
+  const host = findHost(run.state, id);
+  if (host === undefined) throw new Error(`no host ${id}`);
+  const claim: WaitingClaim = {
+    claimId: `promote/${id}/${run.state.stateVersion}`,
+    source: "operator",
+    requestedAtMs: Date.now(),
+  };
+  takeHost(run.state, claim, { host, nowMs: Date.now() });
+  run.state.totals.claims += 1;
+  run.state.totals.warmHits += 1;
+  run.grantRows.push(grantRow(run, { claim, host, kind: "warm" }));
+  await publish(run);
+  return { hostId: id, state: host.state };
 }
 
 function retireStandby(run: FleetRun, count: number): void {
   const leaving = claimableHosts(run.state).reverse().slice(0, count);
   for (const host of leaving) moveHost(run.state, host, { to: "retiring", nowMs: Date.now() });
-  startRetirements(
-    run,
-    leaving.map((host) => ({ host, drain: false })),
-  );
+  startRetirements(run, leaving);
 }
 
 /** Marks a host as lost wherever it is; the retirement frees what it held. */
@@ -140,7 +189,7 @@ export async function tick(run: FleetRun): Promise<void> {
         tick: state.tick,
         counters: state.counters,
         pool: {
-          serving: state.hosts.filter((host) => host.claimId === null && ["promoting", "serving", "updating"].includes(host.state)).length,
+          serving: heldByDemand(run).length,
           standby: claimableHosts(state).length,
           settling: state.hosts.filter((host) => host.next === "standby" && !isBootstrapping(host)).length,
           bootstrappingSinceMs: state.hosts.filter(isBootstrapping).map((host) => host.sinceMs),
@@ -185,27 +234,24 @@ function followGolden(run: FleetRun): void {
     moveHost(run.state, host, { to: "updating", nowMs: Date.now() });
     host.next = "serving";
   }
-  startUpdates(run, [
+  const plans: UpdatePlan[] = [
     ...steps.refresh.map((host) => ({ host, reason: "refresh" as const, drain: false, golden })),
     ...steps.update.map((host) => ({ host, reason: "update" as const, drain: false, golden })),
-  ]);
+  ];
+  if (plans.length > 0) inBackground(run, "starting updates", () => startUpdates(run, plans));
 }
 
 function retireFailed(run: FleetRun): void {
   const failed = run.state.hosts.filter((host) => host.state === "failed");
   for (const host of failed) moveHost(run.state, host, { to: "retiring", nowMs: Date.now() });
-  startRetirements(
-    run,
-    failed.map((host) => ({ host, drain: false })),
-  );
+  startRetirements(run, failed);
 }
 
 /** Level-triggered: whatever the state asks for now is started, however it came about. */
 export async function advance(run: FleetRun): Promise<void> {
   followGolden(run);
-  for (const granted of grantWaiting(run.state, Date.now())) run.grantRows.push(grantRow(run, { ...granted, kind: "waited" }));
+  for (const granted of grantWaiting(run.state, Date.now()))
+    run.grantRows.push(grantRow(run, { ...granted, kind: "waited" }));
   retireFailed(run);
   await publish(run);
 }
-
-export { sagaGraceSeconds };

@@ -49,7 +49,9 @@ async function publishOnce(run: FleetRun): Promise<void> {
   const promoted = run.state.hosts.filter((host) => host.state === "promoting");
   await quickTraffic.publish(request).catch((error: unknown) => {
     log.warn("publishing as a regular activity", { reason: failureReason(error).message });
-    return traffic.publish.executeWithOptions({ summary: `state ${request.stateVersion} to the load balancer` }, [request]);
+    return traffic.publish.executeWithOptions({ summary: `state ${request.stateVersion} to the load balancer` }, [
+      request,
+    ]);
   });
   run.publishedVersion = request.stateVersion;
   for (const host of promoted) {
@@ -108,35 +110,43 @@ export interface UpdatePlan {
 }
 
 /** Starts the sagas that update hosts; equal content is only verified, other content is installed under a new fence. */
-export function startUpdates(run: FleetRun, plans: UpdatePlan[]): void {
-  const template = run.state.template;
-  if (template === null || plans.length === 0) return;
+export async function startUpdates(run: FleetRun, plans: UpdatePlan[]): Promise<void> {
+  const { template, fleet } = run.state;
+  if (template === null) return;
   const starts = plans.map(({ host, reason, drain, golden }) => {
     const install = host.digest === golden.digest ? null : { fence: run.state.nextFence++ };
-    return sagaOf(run, { fleet: run.state.fleet, hostId: hostId(run, host), reason, drain, install, golden, template });
+    return sagaOf(run, { fleet, hostId: hostId(run, host), reason, drain, install, golden, template });
   });
-  inBackground(run, "starting updates", () => sagas.startSagas(starts));
+  await sagas.startSagas.executeWithOptions({ summary: startSummary(starts) }, [starts]);
 }
 
-/** Starts the sagas that drain, destroy and release hosts. */
-export function startRetirements(run: FleetRun, hosts: { host: HostRecord; drain: boolean }[]): void {
-  const template = run.state.template;
+function startSummary(starts: SagaStart[]): string {
+  return starts
+    .map((start) => start.summary)
+    .join(", ")
+    .slice(0, 200);
+}
+
+/** Starts the sagas that destroy and release hosts. */
+export function startRetirements(run: FleetRun, hosts: HostRecord[]): void {
+  const { template, fleet } = run.state;
   if (template === null || hosts.length === 0) return;
-  const { fleet } = run.state;
   const drainDeadlineSeconds = template.load_balancer.drain_deadline_seconds;
-  const starts = hosts.map(({ host, drain }): SagaStart => {
+  const starts = hosts.map((host): SagaStart => {
     const id = hostId(run, host);
     return {
       workflow: workflowNames.retireHost,
       workflowId: workflowIds.retireHost(fleet, id),
-      args: { fleet, hostId: id, drain, drainDeadlineSeconds },
+      args: { fleet, hostId: id, drain: false, drainDeadlineSeconds },
       summary: `retire ${id}`,
       fleet,
       hostId: id,
       epoch: host.epoch,
     };
   });
-  inBackground(run, "starting retirements", () => sagas.startSagas(starts));
+  inBackground(run, "starting retirements", () =>
+    sagas.startSagas.executeWithOptions({ summary: startSummary(starts) }, [starts]),
+  );
 }
 
 export function firstRunId(): string {

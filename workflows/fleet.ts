@@ -9,14 +9,27 @@ import {
   workflowInfo,
 } from "@temporalio/workflow";
 import { describeFleet, fleetDetails } from "../domain/host/describe-fleet.ts";
-import type { BootstrapOutcome, FleetState, HostRecord, UpdateOutcome, WaitingClaim } from "../domain/host/fleet-state.ts";
+import type {
+  BootstrapOutcome,
+  FleetState,
+  HostRecord,
+  UpdateOutcome,
+  WaitingClaim,
+} from "../domain/host/fleet-state.ts";
 import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../domain/host/fleet-state.ts";
 import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
 import { limits } from "../domain/limits.ts";
 import { advance, demote, grantRow, loseHost, modeOf, promoteByName, tick } from "./fleet-control.ts";
 import type { FleetRun } from "./fleet-run.ts";
 import { createFleetRun, hostId, publish } from "./fleet-run.ts";
-import type { ApplyTemplateAnswer, ApplyTemplateRequest, ClaimAnswer, FleetArguments, HostAnswer, ReleaseAnswer } from "./messages.ts";
+import type {
+  ApplyTemplateAnswer,
+  ApplyTemplateRequest,
+  ClaimAnswer,
+  FleetArguments,
+  HostAnswer,
+  ReleaseAnswer,
+} from "./messages.ts";
 import * as messages from "./messages.ts";
 import { searchAttributes } from "./search-attributes.ts";
 
@@ -30,7 +43,10 @@ function checkApply(state: FleetState, request: ApplyTemplateRequest): void {
   }
   const changed = state.golden !== null && state.golden.digest !== request.golden.digest;
   if (changed && state.goldenChange !== null) {
-    refuse("POLICY_REFUSED", `golden epoch ${state.goldenChange.to.epoch} is still on its way; apply again when it has settled`);
+    refuse(
+      "POLICY_REFUSED",
+      `golden epoch ${state.goldenChange.to.epoch} is still on its way; apply again when it has settled`,
+    );
   }
   if (changed && request.golden.epoch <= (state.golden?.epoch ?? 0)) {
     refuse("POLICY_REFUSED", `epoch ${request.golden.epoch} is not newer than golden epoch ${state.golden?.epoch}`);
@@ -50,7 +66,11 @@ async function applyTemplate(run: FleetRun, request: ApplyTemplateRequest): Prom
   run.dirty = true;
   upsertSearchAttributes([{ key: searchAttributes.epoch, value: request.golden.epoch }]);
   await publish(run);
-  return { templateVersion: state.templateVersion, changed: templateChanged || goldenChanged, goldenEpoch: request.golden.epoch };
+  return {
+    templateVersion: state.templateVersion,
+    changed: templateChanged || goldenChanged,
+    goldenEpoch: request.golden.epoch,
+  };
 }
 
 /** Writes the grant into the state before the first await, so that no host is ever given to two claims. */
@@ -91,7 +111,8 @@ async function demoteByName(run: FleetRun, request: { hostId: string }): Promise
 
 function checkClaimable(run: FleetRun, request: { hostId: string }): void {
   const host = hostIn(run.state, request, "standby");
-  if (host.digest !== run.state.golden?.digest) refuse("POLICY_REFUSED", `${request.hostId} does not hold the golden configuration yet`);
+  if (host.digest !== run.state.golden?.digest)
+    refuse("POLICY_REFUSED", `${request.hostId} does not hold the golden configuration yet`);
 }
 
 function onBootstrapEnded(run: FleetRun, outcome: BootstrapOutcome): void {
@@ -121,11 +142,14 @@ function setHandlers(run: FleetRun): void {
   setHandler(messages.claimUpdate, ({ claimId }) => claim(run, claimId), {
     validator: ({ claimId }) => {
       if (state.template === null) refuse("FLEET_UNKNOWN", `fleet ${state.fleet} has no template yet`);
-      if (!/^[\w.:/-]{1,128}$/.test(claimId)) refuse("CLAIM_REFUSED", "a claim id has 1 to 128 letters, digits or . : / - _");
+      if (!/^[\w.:/-]{1,128}$/.test(claimId))
+        refuse("CLAIM_REFUSED", "a claim id has 1 to 128 letters, digits or . : / - _");
     },
     description: "Ask for one verified host; repeat with the same id to read the answer again",
   });
-  setHandler(messages.releaseUpdate, ({ claimId }) => release(run, claimId), { description: "Give a claimed host back" });
+  setHandler(messages.releaseUpdate, ({ claimId }) => release(run, claimId), {
+    description: "Give a claimed host back",
+  });
   setHandler(messages.promoteUpdate, (request) => promoteByName(run, request.hostId), {
     validator: (request) => checkClaimable(run, request),
     description: "Put a named standby host into rotation",

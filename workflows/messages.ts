@@ -1,6 +1,11 @@
 import { defineQuery, defineSignal, defineUpdate } from "@temporalio/workflow";
 import type { FleetDescription } from "../domain/host/describe-fleet.ts";
-import type { BootstrapOutcome, CompactFleetState, GoldenReference, UpdateOutcome } from "../domain/host/fleet-state.ts";
+import type {
+  BootstrapOutcome,
+  CompactFleetState,
+  GoldenReference,
+  UpdateOutcome,
+} from "../domain/host/fleet-state.ts";
 import type { HostState } from "../domain/host/host-state.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 

@@ -62,7 +62,11 @@ export const releases = proxyActivities<BootstrapActivities>({
 });
 
 /** One bootstrap phase with its own deadline, retried within it. */
-export function phaseActivities(phase: { name: string; deadlineSeconds: number; queue: "cloud" | "ssh" }): BootstrapActivities {
+export function phaseActivities(phase: {
+  name: string;
+  deadlineSeconds: number;
+  queue: "cloud" | "ssh";
+}): BootstrapActivities {
   return proxyActivities<BootstrapActivities>({
     taskQueue: taskQueues[phase.queue],
     summary: phase.name,

@@ -25,7 +25,11 @@ async function runSteps(args: UpdateHostArguments): Promise<UpdateOutcome> {
     await activities.refreshHost({ ...args, fence: args.install.fence });
   }
   showStep(args, "verifying");
-  const activities = phaseActivities({ name: `verify ${args.hostId}`, deadlineSeconds: deadlines.verify, queue: "ssh" });
+  const activities = phaseActivities({
+    name: `verify ${args.hostId}`,
+    deadlineSeconds: deadlines.verify,
+    queue: "ssh",
+  });
   const verified = await activities.reverifyHost(args);
   return { hostId: args.hostId, outcome: "settled", reason: "", ...verified };
 }

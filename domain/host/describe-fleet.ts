@@ -15,11 +15,10 @@ export interface HostDescription {
 
 export type CapacityMode = "observe" | "advise" | "act";
 
-export interface FleetDescription
-  extends Pick<
-    FleetState,
-    "fleet" | "templateVersion" | "golden" | "goldenChange" | "targets" | "totals" | "hostStarts" | "tick" | "notices"
-  > {
+export interface FleetDescription extends Pick<
+  FleetState,
+  "fleet" | "templateVersion" | "golden" | "goldenChange" | "targets" | "totals" | "hostStarts" | "tick" | "notices"
+> {
   mode: CapacityMode;
   counts: Partial<Record<HostState, number>>;
   claimable: number;
@@ -49,9 +48,14 @@ export function countHosts(state: FleetState): Partial<Record<HostState, number>
 }
 
 /** What the `describe` query answers: totals, and the hosts after an ordinal. */
-export function describeFleet(state: FleetState, page: { after: number; limit: number; mode: CapacityMode }): FleetDescription {
+export function describeFleet(
+  state: FleetState,
+  page: { after: number; limit: number; mode: CapacityMode },
+): FleetDescription {
   const { fleet, templateVersion, golden, goldenChange, targets, totals, hostStarts, tick, notices } = state;
-  const ordered = state.hosts.filter((host) => host.ordinal > page.after).sort((left, right) => left.ordinal - right.ordinal);
+  const ordered = state.hosts
+    .filter((host) => host.ordinal > page.after)
+    .sort((left, right) => left.ordinal - right.ordinal);
   const shown = ordered.slice(0, page.limit);
   return {
     fleet,
@@ -75,7 +79,11 @@ export function describeFleet(state: FleetState, page: { after: number; limit: n
 function targetLines(state: FleetState): string[] {
   const { targets } = state;
   if (targets === null) return ["No decision yet."];
-  return [`Targets: **${targets.serving} serving**, **${targets.standby} standby** (${targets.basis})`, "", targets.explanation];
+  return [
+    `Targets: **${targets.serving} serving**, **${targets.standby} standby** (${targets.basis})`,
+    "",
+    targets.explanation,
+  ];
 }
 
 /** Markdown for the workflow's page in the Temporal Web UI. */

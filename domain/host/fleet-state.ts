@@ -180,7 +180,11 @@ export function packFleetState(state: FleetState): CompactFleetState {
   const { hosts, ...rest } = state;
   const zones: string[] = [];
   const digests: string[] = [];
-  const baseMs = Math.min(...hosts.map((host) => host.sinceMs), ...hosts.map((host) => host.verifiedAtMs || Infinity), 2 ** 52);
+  const baseMs = Math.min(
+    ...hosts.map((host) => host.sinceMs),
+    ...hosts.map((host) => host.verifiedAtMs || Infinity),
+    2 ** 52,
+  );
   const rows = hosts.map((host): CompactHost => [
     host.ordinal,
     indexIn(zones, host.zone),
@@ -191,7 +195,9 @@ export function packFleetState(state: FleetState): CompactFleetState {
     host.verifiedAtMs === 0 ? -1 : host.verifiedAtMs - baseMs,
     nextCodes.indexOf(host.next),
   ]);
-  const claimed = hosts.flatMap((host): [number, string][] => (host.claimId === null ? [] : [[host.ordinal, host.claimId]]));
+  const claimed = hosts.flatMap((host): [number, string][] =>
+    host.claimId === null ? [] : [[host.ordinal, host.claimId]],
+  );
   return { ...rest, baseMs, zones, digests, rows, claimed };
 }
 

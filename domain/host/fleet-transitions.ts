@@ -44,7 +44,16 @@ export function planHosts(state: FleetState, count: number, nowMs: number): Host
   return planned;
 }
 
-const bootstrapPath = ["allocating", "booting", "connecting", "staging", "configuring", "starting", "verifying", "standby"] as const;
+const bootstrapPath = [
+  "allocating",
+  "booting",
+  "connecting",
+  "staging",
+  "configuring",
+  "starting",
+  "verifying",
+  "standby",
+] as const;
 
 /** The fleet hears only how a bootstrap ended, so the steps between are walked here. */
 function walkToStandby(state: FleetState, host: HostRecord, nowMs: number): void {
@@ -53,7 +62,11 @@ function walkToStandby(state: FleetState, host: HostRecord, nowMs: number): void
 }
 
 /** A bootstrap ended: the host joins standby, or is given up. Unknown hosts and repeated signals change nothing. */
-export function endBootstrap(state: FleetState, host: HostRecord, ended: { outcome: BootstrapOutcome; nowMs: number }): void {
+export function endBootstrap(
+  state: FleetState,
+  host: HostRecord,
+  ended: { outcome: BootstrapOutcome; nowMs: number },
+): void {
   if (!isBootstrapping(host)) return;
   const { outcome, nowMs } = ended;
   if (outcome.outcome !== "standby") {
@@ -107,7 +120,8 @@ function remember(state: FleetState, claimId: string, ordinal: number): void {
   state.granted = [...state.granted, { claimId, ordinal }].slice(-limits.claimsRememberedMax);
 }
 
-function grant(state: FleetState, claim: WaitingClaim, taken: { host: HostRecord; nowMs: number }): void {
+/** Gives one host to one claim. */
+export function takeHost(state: FleetState, claim: WaitingClaim, taken: { host: HostRecord; nowMs: number }): void {
   moveHost(state, taken.host, { to: "promoting", nowMs: taken.nowMs });
   if (taken.host.digest !== state.golden?.digest) state.totals.promotedWithStaleConfiguration += 1;
   if (claim.source === "demand") return;
@@ -125,7 +139,7 @@ export function claimHost(state: FleetState, claim: WaitingClaim): ClaimOutcome 
   state.totals.claims += 1;
   const [host] = state.waiting.length === 0 ? claimableHosts(state) : [];
   if (host === undefined) return { kind: "queued", position: state.waiting.push(claim) };
-  grant(state, claim, { host, nowMs: claim.requestedAtMs });
+  takeHost(state, claim, { host, nowMs: claim.requestedAtMs });
   state.totals.warmHits += 1;
   return { kind: "granted", host, repeated: false };
 }
@@ -141,7 +155,7 @@ export function grantWaiting(state: FleetState, nowMs: number): LateGrant[] {
   for (const host of claimableHosts(state)) {
     const claim = state.waiting.shift();
     if (claim === undefined) break;
-    grant(state, claim, { host, nowMs });
+    takeHost(state, claim, { host, nowMs });
     state.totals.waited += 1;
     grants.push({ claim, host });
   }
@@ -163,7 +177,11 @@ export function rotation(state: FleetState): HostRecord[] {
 }
 
 /** Starts to take a serving host out: it drains, then is verified for standby or retired. */
-export function demoteHost(state: FleetState, host: HostRecord, change: { next: "standby" | "retire"; nowMs: number }): void {
+export function demoteHost(
+  state: FleetState,
+  host: HostRecord,
+  change: { next: "standby" | "retire"; nowMs: number },
+): void {
   moveHost(state, host, { to: "draining", nowMs: change.nowMs });
   host.next = change.next;
   host.claimId = null;
@@ -174,4 +192,3 @@ export function removeHost(state: FleetState, host: HostRecord, nowMs: number): 
   moveHost(state, host, { to: "retired", nowMs });
   state.hosts = state.hosts.filter((other) => other !== host);
 }
-

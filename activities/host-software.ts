@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { Context } from "@temporalio/activity";
+import type { HostEndpoint } from "../domain/host/host-endpoint.ts";
+import { ForewarmError } from "../domain/errors.ts";
+import type { NodeChannel } from "../providers/node/node-channel.ts";
+import type { AgentSettings } from "../schema/agent-protocol.ts";
+import {
+  agentBundlePath,
+  agentProtocolVersion,
+  agentSettingsPath,
+  agentStartCommand,
+} from "../schema/agent-protocol.ts";
+import type { BootstrapArguments } from "../workflows/messages.ts";
+
+const agentStartTimeoutMs = 10_000;
+const agentPollMs = 20;
+
+/** The agent and the applications of a host. */
+export interface HostSoftware {
+  /** Puts agent and settings on the host and starts the daemon; ends when the daemon answers. */
+  stageAgent: (endpoint: HostEndpoint, args: BootstrapArguments) => Promise<void>;
+  startApplications: (endpoint: HostEndpoint, args: BootstrapArguments) => Promise<void>;
+}
+
+function settingsOf(args: BootstrapArguments): AgentSettings {
+  return { fleet: args.fleet, signingKeys: args.signingKeys, hooks: ["reload", "restart"] };
+}
+
+export function createHostSoftware({
+  channel,
+  agentBundle,
+}: {
+  channel: NodeChannel;
+  agentBundle: Buffer;
+}): HostSoftware {
+  const sha256 = createHash("sha256").update(agentBundle).digest("hex");
+
+  async function hasBundle(endpoint: HostEndpoint, signal: AbortSignal): Promise<boolean> {
+    const command = `sha256sum "$FOREWARM_ROOT${agentBundlePath}" 2>/dev/null || true`;
+    const result = await channel.run(endpoint, { command, timeoutMs: 10_000, signal });
+    return result.stdout.startsWith(sha256);
+  }
+
+  /** The start command returns before the daemon listens. */
+  async function greet(endpoint: HostEndpoint, signal: AbortSignal): Promise<void> {
+    const deadlineMs = Date.now() + agentStartTimeoutMs;
+    for (;;) {
+      const options = { timeoutMs: 5000, signal };
+      const failure = await channel.call(endpoint, { op: "hello", protocol: agentProtocolVersion }, options).then(
+        () => null,
+        (error: unknown) => error,
+      );
+      if (failure === null) return;
+      if (Date.now() > deadlineMs) {
+        throw new ForewarmError("HOST_UNREACHABLE", `the agent on ${endpoint.hostId} does not answer`, {
+          cause: failure,
+        });
+      }
+      await Context.current().sleep(agentPollMs);
+    }
+  }
+
+  return {
+    async stageAgent(endpoint, args) {
+      const signal = Context.current().cancellationSignal;
+      const upload = { timeoutMs: 60_000, signal };
+      if (!(await hasBundle(endpoint, signal))) {
+        await channel.upload(endpoint, { path: agentBundlePath, content: agentBundle, mode: 0o755, ...upload });
+      }
+      const settings = Buffer.from(`${JSON.stringify(settingsOf(args), null, 2)}\n`);
+      await channel.upload(endpoint, { path: agentSettingsPath, content: settings, mode: 0o644, ...upload });
+      await channel.run(endpoint, { command: agentStartCommand, timeoutMs: 10_000, signal });
+      await greet(endpoint, signal);
+    },
+
+    async startApplications(endpoint, args) {
+      const applications = args.template.applications.map((application) => ({
+        name: application.name,
+        command: application.command,
+        directory: application.directory,
+        port: application.port,
+        environment: { FOREWARM_HOST_ID: args.hostId, ...application.environment },
+        reload: application.reload,
+        stopGraceMs: application.stop_grace_seconds * 1000,
+      }));
+      const options = { timeoutMs: 30_000, signal: Context.current().cancellationSignal };
+      await channel.call(endpoint, { op: "start", fence: args.fence, applications }, options);
+    },
+  };
+}
