@@ -1,0 +1,44 @@
+import { Command, Option } from "commander";
+import { registerComplete } from "./completion.ts";
+import { registerDoctor } from "./commands/doctor.ts";
+import { registerDown } from "./commands/down.ts";
+import { registerInit } from "./commands/init.ts";
+import { registerSchema } from "./commands/schema.ts";
+import { registerUp } from "./commands/up.ts";
+import { registerValidate } from "./commands/validate.ts";
+import { registerWorker } from "./commands/worker.ts";
+import { useHome } from "./config.ts";
+import { outputModes } from "./output/print.ts";
+import { packageVersion } from "./package-files.ts";
+
+type Register = (program: Command) => void;
+
+/** Every command, in the order of `--help`. A verb is listed here once it works. */
+const commandGroups: readonly { title: string; commands: readonly Register[] }[] = [
+  { title: "Embedded stack:", commands: [registerUp, registerDown] },
+  { title: "Templates:", commands: [registerInit, registerValidate, registerSchema] },
+  { title: "Operation:", commands: [registerDoctor, registerWorker, registerComplete] },
+];
+
+/** Builds the command line. Failures throw CommanderError instead of ending the process. */
+export function createProgram(): Command {
+  const program = new Command("forewarm")
+    .description("Keeps verified, drift-free machines ready before demand arrives.")
+    .version(packageVersion(), "-V, --version", "print the version")
+    .helpOption("-h, --help", "print help")
+    .addOption(new Option("-o, --output <mode>", "how results are printed").choices(outputModes).default("text"))
+    .option("--home <folder>", "state of the embedded stack (default: FOREWARM_HOME, else the XDG state folder)")
+    .optionsGroup("Global options:")
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .hook("preAction", (root) => {
+      const home: unknown = root.opts()["home"];
+      if (typeof home === "string") useHome(home);
+    });
+  for (const { title, commands } of commandGroups) {
+    program.commandsGroup(title);
+    for (const register of commands) register(program);
+  }
+  program.helpCommand(false);
+  return program;
+}
