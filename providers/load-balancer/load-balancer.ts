@@ -23,6 +23,8 @@ export type PreferNewest = "off" | "weighted" | "strict";
 /** The whole wanted state of one fleet; applying it twice changes nothing. */
 export interface LoadBalancerState {
   fleet: string;
+  /** Where users connect, ADDRESS:PORT; port 0 chooses a free one once and keeps it. Default 127.0.0.1:0. */
+  listen?: string;
   /** Rises with every change of the fleet's state; an older one is refused with STALE_STATE_VERSION. */
   stateVersion: number;
   backends: Backend[];
@@ -40,7 +42,10 @@ export interface BackendStats {
   requests: number;
   /** Responses of status 500 or above and failed connections. */
   errors: number;
-  /** Upper bounds in milliseconds and how many responses fell at or under each; the last bound is +Infinity, written null. */
+  /**
+   * Upper bounds in milliseconds and how many responses fell at or under each, so counts never fall from one to the
+   * next; the last bound is +Infinity, written null, and its count is that of all responses.
+   */
   latencyHistogram: { upperMs: number | null; count: number }[];
   /** Wall time of the last answered request, for proof that traffic arrived; null before the first. */
   lastResponseAtMs: number | null;
@@ -53,7 +58,9 @@ export interface LoadBalancerStats {
   startedAtMs: number;
   /** Requests that reached the balancer, answered or not: the demand. */
   offeredRequests: number;
+  /** Requests that got a backend's whole response, of whatever status; those the user gave up count nowhere else. */
   answeredRequests: number;
+  /** Requests that no backend answered (502, 503, 504) or whose response broke off. */
   failedRequests: number;
   inFlight: number;
   latencyHistogram: { upperMs: number | null; count: number }[];
@@ -70,7 +77,10 @@ export interface LoadBalancer {
   endpoint(fleet: string): Promise<string>;
   /** Resolves once the new state is in force: a request accepted afterwards follows it. */
   sync(state: LoadBalancerState, signal?: AbortSignal): Promise<void>;
-  /** Stops new requests to a host and resolves when its last one ended or `deadlineMs` passed; true when empty. */
+  /**
+   * Stops new requests to a host and resolves when its last one ended or `deadlineMs` passed; true when empty.
+   * It stays stopped until a newer state says otherwise. A host that the balancer does not know is empty.
+   */
   drain(fleet: string, hostId: string, deadlineMs: number, signal?: AbortSignal): Promise<boolean>;
   stats(fleet: string): Promise<LoadBalancerStats>;
   /** Copies a share (0..1) of GET and HEAD requests to a host and throws the answers away; null ends it. */

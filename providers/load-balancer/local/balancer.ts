@@ -1,0 +1,180 @@
+import type { Logger } from "pino";
+import { ForewarmError, isForewarmError } from "../../../domain/errors.ts";
+import { limits } from "../../../domain/limits.ts";
+import type { LoadBalancerState, LoadBalancerStats } from "../load-balancer.ts";
+import { FleetProxy } from "./fleet-proxy.ts";
+import { parseListen, type ListenAddress } from "./listener.ts";
+import type { MirrorTarget } from "./mirror.ts";
+import { readStateFile, writeStateFile, type SavedFleet } from "./state-file.ts";
+
+export interface BalancerOptions {
+  stateFile: string;
+  logger: Logger;
+  nowMs: () => number;
+}
+
+const defaultListen = "127.0.0.1:0";
+const rebindPauseMs = 100;
+
+/** All fleets of the process. Changes run one after another and are on disk before they are acknowledged. */
+export class Balancer {
+  readonly #options: BalancerOptions;
+  readonly #fleets = new Map<string, FleetProxy>();
+  #lastChange: Promise<unknown> = Promise.resolve();
+
+  constructor(options: BalancerOptions) {
+    this.#options = options;
+  }
+
+  /** Brings back every fleet as it was last synced, under the same addresses. */
+  async restore(): Promise<void> {
+    for (const saved of await readStateFile(this.#options.stateFile)) await this.#restoreFleet(saved);
+  }
+
+  /** Puts a state in force; an equal version changes nothing. Throws STALE_STATE_VERSION, PORT_IN_USE, INVALID_REQUEST. */
+  sync(state: LoadBalancerState): Promise<void> {
+    return this.#change(async () => {
+      const fleet = this.#fleets.get(state.fleet);
+      if (fleet === undefined) return this.#create(state);
+      if (state.stateVersion < fleet.state.stateVersion) throw staleVersion(state, fleet.state);
+      if (state.stateVersion === fleet.state.stateVersion) return;
+      await this.#moveListener(fleet, state);
+      fleet.apply(state);
+      await this.#save();
+    });
+  }
+
+  endpoint(name: string): string {
+    const { bound } = this.#fleet(name);
+    if (bound === null) throw new ForewarmError("INVARIANT", `fleet ${name} has no listener`);
+    return `http://${bound.address}:${bound.port}`;
+  }
+
+  /** Addresses of all fleets. */
+  endpoints(): Record<string, string> {
+    return Object.fromEntries([...this.#fleets.keys()].map((name) => [name, this.endpoint(name)]));
+  }
+
+  stats(name: string): LoadBalancerStats {
+    return this.#fleet(name).stats();
+  }
+
+  /** True once the host has nothing in flight, false at the deadline or when the caller hangs up. */
+  async drain(name: string, drain: { hostId: string; deadlineMs: number; signal: AbortSignal }): Promise<boolean> {
+    const fleet = this.#fleet(name);
+    const empty = fleet.drain(drain.hostId, drain.deadlineMs, drain.signal);
+    await this.#change(() => this.#save());
+    return empty;
+  }
+
+  mirror(name: string, target: MirrorTarget | null): Promise<void> {
+    const fleet = this.#fleet(name);
+    return this.#change(async () => {
+      fleet.setMirror(target);
+      await this.#save();
+    });
+  }
+
+  /** Forgets a fleet; open requests get the time of an orderly stop. */
+  remove(name: string): Promise<void> {
+    return this.#change(async () => {
+      const fleet = this.#fleets.get(name);
+      if (fleet === undefined) return;
+      this.#fleets.delete(name);
+      await this.#save();
+      await fleet.close(limits.lbShutdownMs);
+    });
+  }
+
+  /** Lets open requests end for a bounded time, then frees everything. */
+  async close(): Promise<void> {
+    await this.#lastChange;
+    await Promise.all([...this.#fleets.values()].map((fleet) => fleet.close(limits.lbShutdownMs)));
+  }
+
+  #fleet(name: string): FleetProxy {
+    const fleet = this.#fleets.get(name);
+    if (fleet === undefined) throw new ForewarmError("NOT_FOUND", `the load balancer has no fleet ${name}`);
+    return fleet;
+  }
+
+  async #create(state: LoadBalancerState): Promise<void> {
+    const wanted = parseListen(state.listen ?? defaultListen);
+    const fleet = this.#proxy(state, {});
+    try {
+      await fleet.listen(wanted);
+    } catch (error) {
+      await fleet.close(0);
+      throw error;
+    }
+    this.#fleets.set(state.fleet, fleet);
+    await this.#save();
+  }
+
+  async #restoreFleet(saved: SavedFleet): Promise<void> {
+    const fleet = this.#proxy(saved.state, saved.activeSinceMs);
+    this.#fleets.set(saved.state.fleet, fleet);
+    fleet.setMirror(saved.mirror);
+    await this.#rebind(fleet, saved.bound);
+  }
+
+  /** A port may be held by a dying predecessor for a moment; one that was chosen freely may be given up for another. */
+  async #rebind(fleet: FleetProxy, bound: ListenAddress): Promise<void> {
+    const untilMs = this.#options.nowMs() + limits.lbRebindMs;
+    for (;;) {
+      try {
+        return await fleet.listen(bound);
+      } catch (error) {
+        if (!isForewarmError(error) || error.code !== "PORT_IN_USE") throw error;
+        if (this.#options.nowMs() > untilMs) return this.#rebindElsewhere(fleet, error);
+        await new Promise((resolve) => setTimeout(resolve, rebindPauseMs));
+      }
+    }
+  }
+
+  async #rebindElsewhere(fleet: FleetProxy, error: ForewarmError): Promise<void> {
+    const wanted = parseListen(fleet.state.listen ?? defaultListen);
+    if (wanted.port !== 0) throw error;
+    await fleet.listen(wanted);
+    this.#options.logger.warn(
+      { fleet: fleet.state.fleet, bound: fleet.bound, error: error.message },
+      "address changed",
+    );
+    await this.#save();
+  }
+
+  async #moveListener(fleet: FleetProxy, state: LoadBalancerState): Promise<void> {
+    const wanted = parseListen(state.listen ?? defaultListen);
+    const { bound } = fleet;
+    if (bound?.address === wanted.address && (wanted.port === 0 || wanted.port === bound.port)) return;
+    await fleet.listen(wanted);
+  }
+
+  #proxy(state: LoadBalancerState, activeSinceMs: Record<string, number>): FleetProxy {
+    const { nowMs, logger } = this.#options;
+    return new FleetProxy({
+      state,
+      nowMs,
+      activeSinceMs,
+      onHealthTurn: ({ hostId, healthy }) => logger.info({ fleet: state.fleet, hostId, healthy }, "backend turned"),
+    });
+  }
+
+  #change<Result>(change: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastChange.then(change);
+    this.#lastChange = result.catch(() => undefined);
+    return result;
+  }
+
+  #save(): Promise<void> {
+    return writeStateFile(
+      this.#options.stateFile,
+      [...this.#fleets.values()].flatMap((fleet) => fleet.saved() ?? []),
+    );
+  }
+}
+
+function staleVersion(given: LoadBalancerState, current: LoadBalancerState): ForewarmError {
+  const versions = `${given.stateVersion} is older than ${current.stateVersion}`;
+  return new ForewarmError("STALE_STATE_VERSION", `state version of fleet ${given.fleet}: ${versions}`);
+}

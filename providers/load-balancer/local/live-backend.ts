@@ -1,0 +1,148 @@
+import { Pool } from "undici";
+import { limits } from "../../../domain/limits.ts";
+import type { Backend, BackendStats } from "../load-balancer.ts";
+import { LatencyHistogram } from "./latency-histogram.ts";
+import { isEligible, type Candidate } from "./selection.ts";
+
+/** How many failed and good checks in a row turn a backend's health. */
+export interface HealthThresholds {
+  unhealthyAfter: number;
+  healthyAfter: number;
+}
+
+/** One backend in use: its connections, counters and health. */
+export class LiveBackend implements Candidate {
+  readonly hostId: string;
+  readonly address: string;
+  readonly port: number;
+  readonly origin: string;
+  readonly pool: Pool;
+  weight: number;
+  epoch: number;
+  draining: boolean;
+  healthy = true;
+  activeSinceMs: number;
+  inFlight = 0;
+  credit = 0;
+  share = 0;
+  #failuresInRow = 0;
+  #successesInRow = 0;
+  #requests = 0;
+  #errors = 0;
+  #lastResponseAtMs: number | null = null;
+  readonly #latency = new LatencyHistogram();
+  readonly #whenIdle = new Set<() => void>();
+
+  constructor(backend: Backend, activeSinceMs: number) {
+    this.hostId = backend.hostId;
+    this.address = backend.address;
+    this.port = backend.port;
+    this.weight = backend.weight;
+    this.epoch = backend.epoch;
+    this.draining = backend.draining;
+    this.activeSinceMs = activeSinceMs;
+    this.origin = `http://${backend.address}:${backend.port}`;
+    this.pool = new Pool(this.origin, {
+      connections: limits.lbConnectionsPerBackendMax,
+      pipelining: 1,
+      connectTimeout: limits.lbConnectTimeoutMs,
+      headersTimeout: limits.lbResponseTimeoutMs,
+      bodyTimeout: limits.lbResponseTimeoutMs,
+    });
+  }
+
+  /** Takes over weight, epoch and drain; a backend that begins to take requests starts slowly. */
+  update(backend: Backend, nowMs: number): void {
+    this.#change(nowMs, () => {
+      this.weight = backend.weight;
+      this.epoch = backend.epoch;
+      this.draining = backend.draining;
+    });
+  }
+
+  begin(): void {
+    this.inFlight += 1;
+    this.#requests += 1;
+  }
+
+  /** Counts a whole response. */
+  answered(statusCode: number, latencyMs: number, atMs: number): void {
+    this.#latency.record(latencyMs);
+    this.#lastResponseAtMs = atMs;
+    this.#failuresInRow = 0;
+    if (statusCode >= 500) this.#errors += 1;
+    this.#end();
+  }
+
+  /** Counts a request whose connection or response failed. */
+  failed(): void {
+    this.#errors += 1;
+    this.#end();
+  }
+
+  /** Counts a request that its user gave up. */
+  abandoned(): void {
+    this.#end();
+  }
+
+  /** A check or a connection failed; true when this made the backend unhealthy. */
+  checkFailed(thresholds: HealthThresholds, refused: boolean): boolean {
+    this.#successesInRow = 0;
+    this.#failuresInRow += 1;
+    if (!this.healthy || (!refused && this.#failuresInRow < thresholds.unhealthyAfter)) return false;
+    this.healthy = false;
+    return true;
+  }
+
+  /** A check passed; true when this made the backend healthy again. */
+  checkPassed(thresholds: HealthThresholds, nowMs: number): boolean {
+    this.#failuresInRow = 0;
+    this.#successesInRow += 1;
+    if (this.healthy || this.#successesInRow < thresholds.healthyAfter) return false;
+    this.#change(nowMs, () => (this.healthy = true));
+    return true;
+  }
+
+  /** Resolves true when nothing is in flight, false when `deadlineMs` passes or `signal` fires first. */
+  idle(deadlineMs: number, signal?: AbortSignal): Promise<boolean> {
+    if (this.inFlight === 0) return Promise.resolve(true);
+    return new Promise((resolve) => {
+      const finish = (empty: boolean): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", stop);
+        this.#whenIdle.delete(done);
+        resolve(empty);
+      };
+      const done = (): void => finish(true);
+      const stop = (): void => finish(false);
+      const timer = setTimeout(stop, deadlineMs);
+      signal?.addEventListener("abort", stop, { once: true });
+      this.#whenIdle.add(done);
+    });
+  }
+
+  stats(): BackendStats {
+    return {
+      hostId: this.hostId,
+      healthy: this.healthy,
+      draining: this.draining,
+      inFlight: this.inFlight,
+      requests: this.#requests,
+      errors: this.#errors,
+      latencyHistogram: this.#latency.cumulative(),
+      lastResponseAtMs: this.#lastResponseAtMs,
+    };
+  }
+
+  #end(): void {
+    this.inFlight -= 1;
+    if (this.inFlight > 0) return;
+    for (const wake of this.#whenIdle) wake();
+  }
+
+  #change(nowMs: number, apply: () => void): void {
+    const before = isEligible(this);
+    apply();
+    if (!before && isEligible(this)) this.activeSinceMs = nowMs;
+  }
+}
