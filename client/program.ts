@@ -1,4 +1,4 @@
-import { Command, Option } from "commander";
+import { Command, Option, type OutputConfiguration } from "commander";
 import { registerComplete } from "./completion.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
@@ -20,8 +20,8 @@ const commandGroups: readonly { title: string; commands: readonly Register[] }[]
   { title: "Operation:", commands: [registerDoctor, registerWorker, registerComplete] },
 ];
 
-/** Builds the command line. Failures throw CommanderError instead of ending the process. */
-export function createProgram(): Command {
+/** Builds the command line over the streams of the process, or over `io`. Failures throw instead of ending the process. */
+export function createProgram(io: OutputConfiguration = {}): Command {
   const program = new Command("forewarm")
     .description("Keeps verified, drift-free machines ready before demand arrives.")
     .version(packageVersion(), "-V, --version", "print the version")
@@ -30,7 +30,7 @@ export function createProgram(): Command {
     .option("--home <folder>", "state of the embedded stack (default: FOREWARM_HOME, else the XDG state folder)")
     .optionsGroup("Global options:")
     .exitOverride()
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({ ...io, outputError: () => {} })
     .hook("preAction", (root) => {
       const home: unknown = root.opts()["home"];
       if (typeof home === "string") useHome(home);

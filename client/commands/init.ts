@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { dirname, relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { ForewarmError } from "../../domain/errors.ts";
 import { contextOf, type CliContext } from "../context.ts";
@@ -19,8 +21,6 @@ export function registerInit(program: Command): void {
 }
 
 async function init(file: string, { fleet, force }: InitOptions, { print }: CliContext): Promise<void> {
-  const { readFile } = await import("node:fs/promises");
-  const { dirname, relative, resolve } = await import("node:path");
   const { schemaFile, startingImageFolder, startingTemplateFile } = await import("../package-files.ts");
   const { startingTemplate } = await import("../starting-template.ts");
   const folder = dirname(resolve(file));
@@ -34,7 +34,6 @@ async function init(file: string, { fleet, force }: InitOptions, { print }: CliC
 }
 
 async function write(file: string, text: string, force: boolean): Promise<void> {
-  const { writeFile } = await import("node:fs/promises");
   try {
     await writeFile(file, text, { flag: force ? "w" : "wx" });
   } catch (error) {
