@@ -37,6 +37,7 @@ export interface CapacityDependencies {
 
 const leadTimesRemembered = 50;
 const machinesEverySeconds = 5;
+const bandSteps = 12;
 const forecastQuantiles = [0.1, 0.5, 0.9, 0.99];
 
 export function policyOf(template: FleetTemplate): CapacityPolicy {
@@ -140,6 +141,8 @@ export function createCapacityActivities({ provider, loadBalancer, store }: Capa
       decidedAtMs: nowMs,
       validUntilMs: decision.validUntilMs,
       leadTimeSecondsP50: leadP50,
+      demand,
+      band: "cannot" in forecast ? [] : forecast.quantiles.slice(0, bandSteps).map((step) => step.slice(0, 3)),
     };
     if (!("cannot" in forecast)) {
       const { model, quantiles: values } = forecast;

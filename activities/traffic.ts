@@ -59,8 +59,8 @@ export function createTrafficActivities({ loadBalancer, store }: TrafficDependen
   }
 
   return translateErrors({
-    /** Puts the fleet's rotation into force, then records the grants that came with it. Safe to repeat. */
-    async publish(request: PublishRequest): Promise<void> {
+    /** Puts the fleet's rotation into force, then records the grants that came with it. Safe to repeat; answers where users connect. */
+    async publish(request: PublishRequest): Promise<{ endpoint: string }> {
       const { fleet, stateVersion, settings } = request;
       const check = settings.health_check;
       await loadBalancer.sync({
@@ -78,6 +78,7 @@ export function createTrafficActivities({ loadBalancer, store }: TrafficDependen
         },
       });
       for (const grant of request.grants) await store.keepClaim({ ...grant, fleet });
+      return { endpoint: await loadBalancer.endpoint(fleet) };
     },
 
     /** Waits until the host's last request ended or the deadline passed. The balancer going away ends nothing. */

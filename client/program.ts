@@ -1,11 +1,17 @@
 import { Command, Option, type OutputConfiguration } from "commander";
 import { registerComplete } from "./completion.ts";
+import { registerApply } from "./commands/apply.ts";
+import { registerClaim } from "./commands/claim.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
+import { registerDemote, registerPromote, registerRelease } from "./commands/host-moves.ts";
 import { registerInit } from "./commands/init.ts";
+import { registerPlan } from "./commands/plan.ts";
 import { registerSchema } from "./commands/schema.ts";
+import { registerStatus } from "./commands/status.ts";
 import { registerUp } from "./commands/up.ts";
 import { registerValidate } from "./commands/validate.ts";
+import { registerWatch } from "./commands/watch.ts";
 import { registerWorker } from "./commands/worker.ts";
 import { useHome } from "./config.ts";
 import { outputModes } from "./output/print.ts";
@@ -17,6 +23,8 @@ type Register = (program: Command) => void;
 const commandGroups: readonly { title: string; commands: readonly Register[] }[] = [
   { title: "Embedded stack:", commands: [registerUp, registerDown] },
   { title: "Templates:", commands: [registerInit, registerValidate, registerSchema] },
+  { title: "Fleets:", commands: [registerPlan, registerApply, registerStatus, registerWatch] },
+  { title: "Hosts:", commands: [registerClaim, registerRelease, registerPromote, registerDemote] },
   { title: "Operation:", commands: [registerDoctor, registerWorker, registerComplete] },
 ];
 

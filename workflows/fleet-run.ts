@@ -47,13 +47,14 @@ async function publishOnce(run: FleetRun): Promise<void> {
   const request = publishRequest(run);
   if (request === null) return;
   const promoted = run.state.hosts.filter((host) => host.state === "promoting");
-  await quickTraffic.publish(request).catch((error: unknown) => {
+  const { endpoint } = await quickTraffic.publish(request).catch((error: unknown) => {
     log.warn("publishing as a regular activity", { reason: failureReason(error).message });
     return traffic.publish.executeWithOptions({ summary: `state ${request.stateVersion} to the load balancer` }, [
       request,
     ]);
   });
   run.publishedVersion = request.stateVersion;
+  run.state.endpoint = endpoint;
   for (const host of promoted) {
     if (host.state === "promoting") moveHost(run.state, host, { to: "serving", nowMs: Date.now() });
   }

@@ -161,6 +161,7 @@ function setHandlers(run: FleetRun): void {
   setHandler(messages.describeQuery, (request) => describeFleet(state, { ...request, mode: modeOf(run) }), {
     description: "Counts, targets and one page of hosts",
   });
+  setHandler(messages.templateQuery, () => state.template, { description: "The template in force" });
   setHandler(messages.bootstrapEndedSignal, (outcome) => onBootstrapEnded(run, outcome));
   setHandler(messages.updateEndedSignal, (outcome) => onUpdateEnded(run, outcome));
   setHandler(messages.retireEndedSignal, (ended) => onRetireEnded(run, ended.hostId));

@@ -61,6 +61,8 @@ export const claimUpdate = defineUpdate<ClaimAnswer, [ClaimRequest]>("claim");
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [ReleaseRequest]>("release");
 export const promoteUpdate = defineUpdate<HostAnswer, [HostRequest]>("promote");
 export const demoteUpdate = defineUpdate<HostAnswer, [HostRequest]>("demote");
+/** The template in force; null before the first. */
+export const templateQuery = defineQuery<FleetTemplate | null>("template");
 export const describeQuery = defineQuery<FleetDescription, [DescribeRequest]>("describe");
 
 export const bootstrapEndedSignal = defineSignal<[BootstrapOutcome]>("bootstrapEnded");

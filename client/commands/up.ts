@@ -1,9 +1,11 @@
 import { Option, type Command } from "commander";
-import type { Isolation } from "../../embedded/stack.ts";
+import type { Isolation, StackOptions } from "../../embedded/stack.ts";
 import type { StackEntries } from "../../embedded/stack-stages.ts";
 import type { StackState } from "../../embedded/stack-state.ts";
+import { contextOf, type CliContext } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
 
-interface UpOptions {
+interface UpFlags {
   detach: boolean;
   isolation: Isolation;
 }
@@ -18,46 +20,59 @@ export function registerUp(program: Command, entries: StackEntries = {}): void {
       new Option("--isolation <mode>", "walls of local hosts").choices(["auto", "bwrap", "none"]).default("auto"),
     )
     .addHelpText("after", "\nStays in the foreground until Ctrl-C; a second Ctrl-C ends everything by force.")
-    .action(async (options: UpOptions, command: Command) => up({ ...options, entries, json: asksForJson(command) }));
+    .action(async ({ detach, isolation }: UpFlags, command: Command) => {
+      const context = contextOf(command);
+      const { home } = context.config;
+      const options = { home, isolation, entries, onProgress: context.print.note };
+      await (detach ? upDetached(options, context) : upInForeground(options, context));
+    });
 }
 
-interface UpRequest extends UpOptions {
-  entries: StackEntries;
-  json: boolean;
-}
-
-async function up({ detach, isolation, entries, json }: UpRequest): Promise<void> {
-  const { readEmbeddedConfig } = await import("../../embedded/config.ts");
-  const { home } = readEmbeddedConfig();
-  const options = { home, isolation, entries, onProgress: (line: string) => void process.stderr.write(`${line}\n`) };
-  const print = (info: StackState): void => void process.stdout.write(json ? asJson(home, info) : asText(home, info));
-  if (detach) {
-    const { startDetachedStack } = await import("../../embedded/detach.ts");
-    print(await startDetachedStack(options));
-    return;
-  }
+async function upInForeground(options: StackOptions, context: CliContext): Promise<void> {
   const { runUntilSignal } = await import("../../embedded/run-until-signal.ts");
-  const end = await runUntilSignal(options, print);
-  if (end === "forced") process.exitCode = 130;
+  surviveClosedOutput();
+  const end = await runUntilSignal(options, (info) => printStack(info, context));
+  if (end === "forced")
+    context.print.note("ended by force; local hosts may still run: `forewarm down` powers them off");
+  if (end !== "stopped") process.exitCode = exitCodes.interrupted;
 }
 
-function asText(home: string, info: StackState): string {
-  const rows = [
-    ["supervisor", `process ${info.pid}`],
-    ["Temporal", info.temporalAddress],
-    ["Web UI", info.uiUrl ?? "that of your Temporal server"],
-    ["isolation", info.isolation],
+async function upDetached(options: StackOptions, context: CliContext): Promise<void> {
+  const { startDetachedStack } = await import("../../embedded/detach.ts");
+  const cancel = new AbortController();
+  const onInterrupt = (): void => cancel.abort();
+  process.once("SIGINT", onInterrupt);
+  try {
+    printStack(await startDetachedStack({ ...options, signal: cancel.signal }), context);
+  } catch (error) {
+    if (!cancel.signal.aborted) throw error;
+    process.exitCode = exitCodes.interrupted;
+  } finally {
+    process.off("SIGINT", onInterrupt);
+  }
+}
+
+// Whoever reads the output may leave (`up | head`); the processes of the stack must not lose their supervisor by that.
+function surviveClosedOutput(): void {
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+}
+
+function printStack(info: StackState, { print, config }: CliContext): void {
+  const { home } = config;
+  const { pid, isolation, uiUrl, temporalAddress } = info;
+  const processes = info.processes.map(({ name, pid: child }) => ({ name, pid: child }));
+  const result = { pid, temporal_address: temporalAddress, ui_url: uiUrl, isolation, home, processes };
+  print.result(result, () => asText(home, info));
+}
+
+function asText(home: string, { pid, isolation, uiUrl, temporalAddress }: StackState): string {
+  const rows: [string, string][] = [
+    ["supervisor", `process ${pid}`],
+    ["Temporal", temporalAddress],
+    ["Web UI", uiUrl ?? "that of your Temporal server"],
+    ["isolation", `${isolation} (keeps hosts apart, no security boundary)`],
     ["home", home],
   ];
-  return rows.map(([name = "", value = ""]) => `${name.padEnd(12)}${value}\n`).join("");
-}
-
-function asJson(home: string, info: StackState): string {
-  const { pid, isolation, processes } = info;
-  const result = { pid, temporal_address: info.temporalAddress, ui_url: info.uiUrl, isolation, home };
-  return `${JSON.stringify({ ...result, processes: processes.map(({ name, pid: child }) => ({ name, pid: child })) })}\n`;
-}
-
-function asksForJson(command: Command): boolean {
-  return String(command.optsWithGlobals()["output"] ?? "text").startsWith("json");
+  return rows.map(([name, value]) => `${name.padEnd(12)}${value}\n`).join("");
 }

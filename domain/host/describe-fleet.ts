@@ -17,7 +17,16 @@ export type CapacityMode = "observe" | "advise" | "act";
 
 export interface FleetDescription extends Pick<
   FleetState,
-  "fleet" | "templateVersion" | "golden" | "goldenChange" | "targets" | "totals" | "hostStarts" | "tick" | "notices"
+  | "fleet"
+  | "templateVersion"
+  | "golden"
+  | "goldenChange"
+  | "targets"
+  | "endpoint"
+  | "totals"
+  | "hostStarts"
+  | "tick"
+  | "notices"
 > {
   mode: CapacityMode;
   counts: Partial<Record<HostState, number>>;
@@ -52,7 +61,7 @@ export function describeFleet(
   state: FleetState,
   page: { after: number; limit: number; mode: CapacityMode },
 ): FleetDescription {
-  const { fleet, templateVersion, golden, goldenChange, targets, totals, hostStarts, tick, notices } = state;
+  const { fleet, templateVersion, golden, goldenChange, targets, endpoint, totals, hostStarts, tick, notices } = state;
   const ordered = state.hosts
     .filter((host) => host.ordinal > page.after)
     .sort((left, right) => left.ordinal - right.ordinal);
@@ -64,6 +73,7 @@ export function describeFleet(
     golden,
     goldenChange,
     targets,
+    endpoint,
     counts: countHosts(state),
     claimable: state.hosts.filter((host) => isClaimable(host, golden)).length,
     waiting: state.waiting.length,

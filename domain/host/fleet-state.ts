@@ -54,6 +54,10 @@ export interface CapacityTargets {
   validUntilMs: number;
   /** Median seconds from decision to standby; what a waiting claim is told. */
   leadTimeSecondsP50: number | null;
+  /** Demand measured in the last step; null when it is not known. */
+  demand: number | null;
+  /** Forecast demand of the coming steps as [q10, q50, q90]; empty without a forecast. */
+  band: number[][];
 }
 
 export interface ClaimTotals {
@@ -83,6 +87,8 @@ export interface FleetState {
   waiting: WaitingClaim[];
   granted: GrantedClaim[];
   targets: CapacityTargets | null;
+  /** Where users' requests go, once the load balancer has the fleet. */
+  endpoint: string | null;
   totals: ClaimTotals;
   hostStarts: number;
   /** Rising counters of the balancer at the last tick, so that demand survives a restart. */
@@ -109,6 +115,7 @@ export function emptyFleetState(fleet: string): FleetState {
     waiting: [],
     granted: [],
     targets: null,
+    endpoint: null,
     totals: { claims: 0, warmHits: 0, waited: 0, withdrawn: 0, promotedWithStaleConfiguration: 0 },
     hostStarts: 0,
     counters: null,

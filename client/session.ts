@@ -1,0 +1,47 @@
+import { Client, Connection } from "@temporalio/client";
+import { loadClientConnectConfig } from "@temporalio/envconfig";
+import { ForewarmError } from "../domain/errors.ts";
+import { readStack } from "../embedded/stack-state.ts";
+import type { ClientConfig } from "./config.ts";
+
+/** A connection to the Temporal server that holds the fleets. */
+export interface Session {
+  client: Client;
+  /** Link to a workflow in the Web UI; null when the UI's address is not known. */
+  link: (workflowId: string) => string | null;
+  close: () => Promise<void>;
+}
+
+interface ServerAddress {
+  address: string;
+  namespace: string;
+  uiUrl: string | null;
+}
+
+/** The embedded stack of this home if it runs and no server is named; else what the Temporal environment says. */
+function findServer(config: ClientConfig): ServerAddress {
+  const stack = readStack(config.home);
+  if (config.temporalAddress === null && stack !== null) {
+    return { address: stack.temporalAddress, namespace: "default", uiUrl: stack.uiUrl };
+  }
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const address = config.temporalAddress ?? connectionOptions.address ?? "127.0.0.1:7233";
+  return { address, namespace: namespace ?? "default", uiUrl: stack?.temporalAddress === address ? stack.uiUrl : null };
+}
+
+/** Connects to Temporal. Throws TEMPORAL_UNREACHABLE naming the address that was tried. */
+export async function openSession(config: ClientConfig): Promise<Session> {
+  const { address, namespace, uiUrl } = findServer(config);
+  const { connectionOptions } = loadClientConnectConfig();
+  const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout: "5s" }).catch(
+    (error: unknown) => {
+      throw new ForewarmError("TEMPORAL_UNREACHABLE", `no Temporal server answers at ${address}`, { cause: error });
+    },
+  );
+  return {
+    client: new Client({ connection, namespace }),
+    link: (workflowId) =>
+      uiUrl === null ? null : `${uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`,
+    close: () => connection.close(),
+  };
+}
