@@ -22,6 +22,11 @@ export const limits = {
   commandOutputBytesMax: 256 * 1024,
   agentFrameBytesMax: 1024 * 1024,
   agentOutboxRowsMax: 1000,
+  /** Generations of configuration kept on a host besides the one in force. */
+  agentGenerationsKeptMax: 2,
+  agentLogBytesMax: 1024 * 1024,
+  agentRestartDelayMsMin: 250,
+  agentRestartDelayMsMax: 30_000,
   consoleTailCharactersMax: 4000,
   lookUpPageBytesMax: 64 * 1024,
   lookUpPageRowsMax: 500,

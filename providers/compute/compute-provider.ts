@@ -37,6 +37,8 @@ export interface LaunchRequest {
   hosts: LaunchHost[];
   /** OpenSSH public key line that the host accepts for its login user. */
   authorizedKey: string;
+  /** Port of the host's first application, where the provider gives each host its own address; default 8080. */
+  servicePort?: number;
 }
 
 export type MachineState = "pending" | "running" | "stopped" | "terminated";
