@@ -13,6 +13,7 @@ export interface HomePaths {
   logs: string;
   temporalDatabase: string;
   rack: string;
+  /** A file; its folder is made with the home. */
   loadBalancerState: string;
   store: string;
   keys: string;
@@ -35,19 +36,30 @@ export function homePaths(home: string): HomePaths {
     logs: join(home, "logs"),
     temporalDatabase: join(home, "temporal.db"),
     rack: join(home, "rack"),
-    loadBalancerState: join(home, "load-balancer"),
+    loadBalancerState: join(home, "load-balancer", "state.json"),
     store: join(home, "store"),
     keys: join(home, "keys"),
   };
 }
 
-/** Creates the folders of a home, readable by its owner only. */
+/** Creates the folders of a home, readable by its owner only. Throws USAGE or DISK_FULL when that cannot be done. */
 export function createHome(home: string): HomePaths {
   const paths = homePaths(home);
-  for (const folder of [home, join(home, "run"), paths.logs, paths.rack, paths.loadBalancerState, paths.keys]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const { lock, logs, rack, loadBalancerState, keys } = paths;
+  try {
+    for (const folder of [home, dirname(lock), logs, rack, dirname(loadBalancerState), keys]) {
+      mkdirSync(folder, { recursive: true, mode: 0o700 });
+    }
+  } catch (cause) {
+    throw homeFailure(home, cause);
   }
   return paths;
+}
+
+function homeFailure(home: string, cause: unknown): ForewarmError {
+  const code = cause instanceof Error && "code" in cause && cause.code === "ENOSPC" ? "DISK_FULL" : "USAGE";
+  const cure = code === "USAGE" ? { cure: "Make the folder writable, or choose another FOREWARM_HOME." } : {};
+  return new ForewarmError(code, `the home ${home} cannot be created`, { cause, ...cure });
 }
 
 /**

@@ -22,6 +22,8 @@ export interface ProcessSpec extends Command {
   socket?: string;
   /** Settles when the process serves. Without it, readiness is a JSON line `{"ready":true,…}` on standard output. */
   probe?: (signal: AbortSignal) => Promise<void>;
+  /** Runs before the process is asked to end; its failure is reported and changes nothing. */
+  beforeStop?: () => Promise<void>;
   readyDeadlineMs: number;
   stopGraceMs: number;
   /** False keeps the process in the caller's group, so that a Ctrl-C in the terminal reaches it too. */

@@ -22,8 +22,12 @@ export function logTail(path: string, { start = 0, bytesMax = 2000 } = {}): stri
  */
 export function boundLog(path: string): void {
   if (logEnd(path) <= limits.processLogBytesMax) return;
-  copyFileSync(path, `${path}.1`);
-  truncateSync(path, 0);
+  try {
+    copyFileSync(path, `${path}.1`);
+  } finally {
+    // Without room for the copy, the old lines are what has to go.
+    truncateSync(path, 0);
+  }
 }
 
 /** Reads the lines appended to a log since the last call, without holding the file open. */

@@ -1,10 +1,11 @@
+import { isForewarmError } from "../domain/errors.ts";
 import { startStack, type StackOptions } from "./stack.ts";
 import type { StackState } from "./stack-state.ts";
 
 const endSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** How a stack ended: all were asked, or a second signal ended them by force. */
-export type StackEnd = "stopped" | "forced";
+/** How a stack ended: in order, by force after a second signal, or before it was ready. */
+export type StackEnd = "stopped" | "forced" | "cancelled";
 
 /**
  * Starts a stack and keeps it until SIGINT, SIGTERM or SIGHUP asks for its end; a second signal ends it by force.
@@ -16,17 +17,17 @@ export async function runUntilSignal(options: StackOptions, onReady: (info: Stac
   const onSignal = (): void => (cancel.signal.aborted ? force.abort() : cancel.abort());
   for (const signal of endSignals) process.on(signal, onSignal);
   try {
-    const stack = await startStack({ ...options, signal: cancel.signal });
-    force.signal.addEventListener("abort", stack.kill);
+    const stack = await startStack({ ...options, signal: cancel.signal, force: force.signal });
     if (!cancel.signal.aborted) onReady(stack.info);
     await aborted(cancel.signal);
     await stack.stop();
+    return force.signal.aborted ? "forced" : "stopped";
   } catch (error) {
-    if (!cancel.signal.aborted) throw error;
+    if (isForewarmError(error) && error.code === "CANCELLED") return "cancelled";
+    throw error;
   } finally {
     for (const signal of endSignals) process.off(signal, onSignal);
   }
-  return force.signal.aborted ? "forced" : "stopped";
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

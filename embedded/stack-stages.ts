@@ -5,6 +5,7 @@ import type { TemporalPorts } from "./free-port.ts";
 import type { HomePaths, SocketPaths } from "./home.ts";
 import type { KeyPaths } from "./keys.ts";
 import type { ProcessSpec } from "./launch.ts";
+import { powerOffHosts } from "./rack-hosts.ts";
 import type { TemporalServer } from "./temporal-server/rung.ts";
 import { temporalServerSpec } from "./temporal-server/start.ts";
 
@@ -13,19 +14,23 @@ type EntryName = "rack" | "load-balancer" | "worker";
 /** Files to run in place of our own entries. */
 export type StackEntries = Partial<Record<EntryName, string | undefined>>;
 
-/** All that was decided before the first process starts. */
-export interface StackPlan {
+/** What the specs of our own entries are made from. */
+export interface EntryPlan {
   paths: HomePaths;
-  temporal: TemporalServer;
-  /** Null when Temporal is not ours. */
-  ports: TemporalPorts | null;
-  temporalAddress: string;
-  keys: KeyPaths;
   sockets: SocketPaths;
   environment: Environment;
   isolation: string;
   addresses: string | undefined;
   entries: StackEntries;
+}
+
+/** All that was decided before the first process starts. */
+export interface StackPlan extends EntryPlan {
+  temporal: TemporalServer;
+  /** Null when Temporal is not ours. */
+  ports: TemporalPorts | null;
+  temporalAddress: string;
+  keys: KeyPaths;
 }
 
 /** The processes of the stack in the order of their start: Temporal; rack and load balancer; worker. */
@@ -39,10 +44,12 @@ function temporalStage({ temporal, ports, paths, environment }: StackPlan): Proc
   return [temporalServerSpec({ home, executable: temporal.path, ports, inMemory: false, environment, ownGroup: true })];
 }
 
-function rackSpec(plan: StackPlan): ProcessSpec {
+/** The rack: hosts outlive it, so they are powered off before it is stopped in order. */
+export function rackSpec(plan: EntryPlan): ProcessSpec {
   const { paths, sockets, isolation, addresses } = plan;
   return entrySpec(plan, "rack", {
     socket: sockets.rack,
+    beforeStop: async () => powerOffHosts(paths.home, sockets.rack),
     readyDeadlineMs: 60_000,
     stopGraceMs: 20_000,
     variables: {
@@ -85,12 +92,13 @@ function workerSpec(plan: StackPlan): ProcessSpec {
 
 interface EntryDetails {
   socket?: string;
+  beforeStop?: () => Promise<void>;
   readyDeadlineMs: number;
   stopGraceMs: number;
   variables: Environment;
 }
 
-function entrySpec(plan: StackPlan, name: EntryName, { variables, ...rest }: EntryDetails): ProcessSpec {
+function entrySpec(plan: EntryPlan, name: EntryName, { variables, ...rest }: EntryDetails): ProcessSpec {
   const replacement = plan.entries[name];
   return {
     name,

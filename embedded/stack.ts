@@ -1,12 +1,14 @@
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { ForewarmError } from "../domain/errors.ts";
+import { ForewarmError, isForewarmError } from "../domain/errors.ts";
 import { readEmbeddedConfig, type EmbeddedConfig } from "./config.ts";
 import { choosePorts } from "./free-port.ts";
 import { chooseSockets, createHome, removeSockets, type HomePaths } from "./home.ts";
 import { takeLock } from "./home-lock.ts";
 import { ensureKeys } from "./keys.ts";
 import { ownIdentity } from "./process-identity.ts";
+import { boundLog } from "./process-log.ts";
+import { markHosts } from "./rack-hosts.ts";
 import { stackStages, type StackEntries, type StackPlan } from "./stack-stages.ts";
 import { removeJournal, writeJournal, type StackState } from "./stack-state.ts";
 import { endOrphans } from "./stop-home.ts";
@@ -31,6 +33,8 @@ export interface StackOptions {
   entries?: StackEntries | undefined;
   /** Cancels a start under way. */
   signal?: AbortSignal | undefined;
+  /** Ends all processes at once, also in the middle of a start or a stop. */
+  force?: AbortSignal | undefined;
   config?: EmbeddedConfig;
 }
 
@@ -39,8 +43,6 @@ export interface Stack {
   info: StackState;
   /** Ends all processes in order and gives the home back. May be called again. */
   stop: () => Promise<void>;
-  /** Ends all processes at once; `stop` has to be awaited still. */
-  kill: () => void;
   /** Settles when the stack was stopped. */
   exited: Promise<void>;
 }
@@ -62,7 +64,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return await runStack({ plan, options, onEnd: () => lock.release() });
   } catch (error) {
     lock.release();
-    throw error;
+    if (options.signal?.aborted !== true || isForewarmError(error)) throw error;
+    throw new ForewarmError("CANCELLED", "the start was cancelled", { cause: error });
   }
 }
 
@@ -119,6 +122,7 @@ async function runStack(run: StackRun): Promise<Stack> {
     giveBack(run, report);
     resolveExited();
   });
+  options.force?.addEventListener("abort", () => group.kill());
   report("starting Temporal, rack, load balancer and worker");
   try {
     await group.start(options.signal ?? new AbortController().signal);
@@ -129,7 +133,7 @@ async function runStack(run: StackRun): Promise<Stack> {
   journal.ready = true;
   journal.write();
   report("ready");
-  return { info: stateOf({ plan, group, ready: true }), stop, kill: () => group.kill(), exited };
+  return { info: stateOf({ plan, group, ready: true }), stop, exited };
 }
 
 function giveBack({ plan, onEnd }: StackRun, report: (line: string) => void): void {
@@ -141,8 +145,12 @@ function giveBack({ plan, onEnd }: StackRun, report: (line: string) => void): vo
 
 // Without a journal the processes still run; only an end by force would leave them to be found by hand.
 function record(snapshot: StackSnapshot, report: (line: string) => void): void {
+  const { plan, group } = snapshot;
+  const { home } = plan.paths;
   try {
-    writeJournal(snapshot.plan.paths.home, stateOf(snapshot));
+    writeJournal(home, stateOf(snapshot));
+    const rackServes = group.reports().some(({ name, ready }) => name === "rack" && ready);
+    if (rackServes) markHosts(home, { isolation: plan.isolation, addresses: plan.addresses, entry: plan.entries.rack });
   } catch (error) {
     report(`the journal could not be written: ${String(error)}`);
   }
@@ -174,9 +182,14 @@ function stateOf({ plan, group, ready }: StackSnapshot): StackState {
 
 function reporter(paths: HomePaths, onProgress: (line: string) => void): (line: string) => void {
   const file = join(paths.logs, "supervisor.log");
+  boundLog(file);
   return (line) => {
-    appendFileSync(file, `${new Date().toISOString()} ${line}\n`);
     onProgress(line);
+    try {
+      appendFileSync(file, `${new Date().toISOString()} ${line}\n`);
+    } catch (error) {
+      onProgress(`${file} could not be written: ${String(error)}`);
+    }
   };
 }
 

@@ -1,8 +1,12 @@
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
-import { homePaths } from "./home.ts";
+import { readEmbeddedConfig } from "./config.ts";
+import { chooseSockets, homePaths, removeSockets } from "./home.ts";
 import { lockHolder, takeLock } from "./home-lock.ts";
 import { endProcess, isAlive, killGroup, sendSignal, waitUntilGone } from "./process-identity.ts";
+import { awaitReady, launch, stopLaunched } from "./launch.ts";
+import { powerOffHosts, readHostsMark, type RackMark } from "./rack-hosts.ts";
+import { rackSpec } from "./stack-stages.ts";
 import { readJournal, removeJournal } from "./stack-state.ts";
 
 const orphanGraceMs = 5_000;
@@ -42,8 +46,29 @@ async function endLeftovers(home: string): Promise<StopOutcome> {
   const lock = takeLock(homePaths(home).lock);
   try {
     const names = await endOrphans(home);
+    const mark = readHostsMark(home);
+    if (mark !== null) {
+      await powerOffLeftHosts(home, mark);
+      names.push("hosts");
+    }
     return names.length === 0 ? { kind: "idle" } : { kind: "orphans", names };
   } finally {
     lock.release();
+  }
+}
+
+// Only the rack knows which processes are hosts: it takes them over once more, to power them off.
+async function powerOffLeftHosts(home: string, { isolation, addresses, entry }: RackMark): Promise<void> {
+  const paths = homePaths(home);
+  const sockets = chooseSockets(home);
+  const { environment } = readEmbeddedConfig();
+  const spec = rackSpec({ paths, sockets, environment, isolation, addresses, entries: { rack: entry } });
+  const rack = await launch(spec);
+  try {
+    await awaitReady(spec, rack, new AbortController().signal);
+    await powerOffHosts(home, sockets.rack);
+  } finally {
+    await stopLaunched(spec, rack);
+    removeSockets(home, sockets);
   }
 }

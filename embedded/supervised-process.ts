@@ -75,11 +75,21 @@ export class SupervisedProcess {
   }
 
   async #stopOnce(): Promise<void> {
+    await this.#prepareStop();
     this.#stopping.abort();
     if (this.#launched !== null) await stopLaunched(this.spec, this.#launched);
     await this.#keeping;
     this.#launched = null;
     this.#hooks.onChange();
+  }
+
+  async #prepareStop(): Promise<void> {
+    if (this.spec.beforeStop === undefined || !this.#ready || this.#stopping.signal.aborted) return;
+    try {
+      await this.spec.beforeStop();
+    } catch (error) {
+      this.#hooks.onEvent(error instanceof Error ? error.message : String(error));
+    }
   }
 
   async #startOnce(signal: AbortSignal): Promise<ReadyLine> {

@@ -10,10 +10,12 @@ const logCheckMs = 60_000;
  */
 export class SupervisedGroup {
   readonly #stages: SupervisedProcess[][];
+  readonly #hooks: SupervisionHooks;
   readonly #readyLines = new Map<string, ReadyLine>();
   #logChecks: NodeJS.Timeout | null = null;
 
   constructor(stages: ProcessSpec[][], hooks: SupervisionHooks) {
+    this.#hooks = hooks;
     this.#stages = stages.map((stage) => stage.map((spec) => new SupervisedProcess(spec, hooks)));
   }
 
@@ -59,7 +61,13 @@ export class SupervisedGroup {
   }
 
   #boundLogs(): void {
-    for (const process of this.#all()) boundLog(process.spec.logFile);
+    for (const process of this.#all()) {
+      try {
+        boundLog(process.spec.logFile);
+      } catch (error) {
+        this.#hooks.onEvent(`the log of ${process.spec.name} could not be shortened: ${String(error)}`);
+      }
+    }
   }
 
   #all(): SupervisedProcess[] {

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { once } from "node:events";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { request, type IncomingMessage } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
+import { text } from "node:stream/consumers";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isAlive } from "../../embedded/process-identity.ts";
@@ -65,7 +67,7 @@ describe.skipIf(executable === "")("a stack (needs the `temporal` program)", () 
     });
     expect(readyLine("load-balancer")).toMatchObject({
       FOREWARM_LB_SOCKET: info.sockets.loadBalancer,
-      FOREWARM_LB_STATE: join(home, "load-balancer"),
+      FOREWARM_LB_STATE: join(home, "load-balancer", "state.json"),
     });
     expect(readyLine("worker")).toMatchObject({
       FOREWARM_HOME: home,
@@ -108,7 +110,7 @@ describe.skipIf(executable === "")("a stack (needs the `temporal` program)", () 
       });
       expect(isAlive(after)).toBe(true);
       expect(await isServing(info.temporalAddress)).toBe(true);
-      expect(await answerOf(info.sockets.rack)).toBe("rack");
+      expect(await answerOf(info.sockets.rack)).toContain("m-1");
       expect(
         readStack(home)
           ?.processes.filter(({ restarts }) => restarts > 0)
@@ -151,7 +153,7 @@ describe.skipIf(executable === "")("a stack (needs the `temporal` program)", () 
     mkdirSync(home);
     const { info } = await up();
     expect(Buffer.byteLength(info.sockets.rack)).toBeLessThan(104);
-    expect(await answerOf(info.sockets.rack)).toBe("rack");
+    expect(await answerOf(info.sockets.rack)).toContain("m-1");
     await stack?.stop();
     home = outer;
   });
@@ -192,8 +194,22 @@ describe.skipIf(executable === "")("a stack (needs the `temporal` program)", () 
     await second.exited;
     expect(await stopHome(home, 30_000)).toEqual({
       kind: "orphans",
-      names: ["worker", "load-balancer", "rack", "temporal"],
+      names: ["worker", "load-balancer", "rack", "temporal", "hosts"],
     });
+    expect(processesNaming(home)).toEqual([]);
+  });
+
+  test("hosts are powered off between worker and rack, by a rack started for that when none is left", async () => {
+    await (await up()).stop();
+    const order = "worker\nload-balancer\npower off m-1\nrack\n";
+    expect(readFileSync(join(home, "stop-order.txt"), "utf8")).toBe(order);
+    expect(await stopHome(home, 30_000)).toEqual({ kind: "idle" });
+    const supervisor = await supervisedElsewhere();
+    const { processes } = readJournal(home)!;
+    for (const pid of [supervisor.child.pid!, ...processes.map((process) => process.pid)]) process.kill(pid, "SIGKILL");
+    await supervisor.exited;
+    expect(await stopHome(home, 30_000)).toEqual({ kind: "orphans", names: ["hosts"] });
+    expect(readFileSync(join(home, "stop-order.txt"), "utf8")).toBe(`${order}power off m-1\nrack\n`);
     expect(processesNaming(home)).toEqual([]);
   });
 
@@ -236,8 +252,8 @@ async function supervisedElsewhere(replaced: object = {}): Promise<Program> {
 }
 
 async function answerOf(socketPath: string): Promise<string> {
-  const socket = connect(socketPath);
-  let answer = "";
-  for await (const chunk of socket) answer += String(chunk);
-  return answer;
+  const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+    request({ socketPath, path: "/describe", method: "POST" }, resolve).once("error", reject).end("{}");
+  });
+  return text(answer);
 }

@@ -40,7 +40,7 @@ describe.skipIf(executable === "")("up and down (need the `temporal` program)", 
     expect(processes).toHaveLength(4);
     expect(processes.filter(isAlive)).toEqual([]);
     expect(processesNaming(home)).toEqual([]);
-    expect(readFileSync(join(home, "stop-order.txt"), "utf8")).toBe("worker\nload-balancer\nrack\n");
+    expect(readFileSync(join(home, "stop-order.txt"), "utf8")).toBe("worker\nload-balancer\npower off m-1\nrack\n");
   });
 
   test("up --detach returns when ready and leaves the stack running; a second up is refused; down stops it", async () => {
@@ -71,7 +71,7 @@ describe.skipIf(executable === "")("up and down (need the `temporal` program)", 
     const up = forewarm("up");
     await until("something was started", () => (readStack(home)?.processes.length ?? 0) > 0);
     up.child.kill("SIGINT");
-    expect(await up.exited).toBe(0);
+    expect(await up.exited).toBe(130);
     expect(up.output()).toBe("");
     expect(processesNaming(home)).toEqual([]);
   });
