@@ -36,6 +36,7 @@ export interface LoadBalancerState {
 
 export interface BackendStats {
   hostId: string;
+  /** False after `unhealthyAfter` failed checks in a row, until `healthyAfter` passed. */
   healthy: boolean;
   draining: boolean;
   inFlight: number;

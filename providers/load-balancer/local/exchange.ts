@@ -13,8 +13,8 @@ export interface ExchangeContext {
   /** The balancer is going away: users are told to close their connections. */
   readonly closing: boolean;
   choose(exclude: LiveBackend | null): LiveBackend | null;
-  /** A connection to the backend failed; `refused` when none could be made. */
-  connectionFailed(backend: LiveBackend, refused: boolean): void;
+  /** No connection to the backend could be made. */
+  connectionFailed(backend: LiveBackend): void;
   settled(outcome: Outcome, latencyMs: number): void;
   nowMs(): number;
 }
@@ -93,7 +93,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
       return this.#refuse(400, "The request has a malformed header.");
     }
     backend?.failed();
-    if (backend !== null) this.#context.connectionFailed(backend, !sent);
+    if (backend !== null && !sent) this.#context.connectionFailed(backend);
     if (this.#mayRepeat(sent, error.code)) return this.#route(backend);
     this.#failWith(error.code);
   }

@@ -158,8 +158,8 @@ export class FleetProxy implements ExchangeContext {
     return chooseBackend(this.#backends, this.#policy, { nowMs: this.nowMs(), exclude });
   }
 
-  connectionFailed(backend: LiveBackend, refused: boolean): void {
-    this.#health.connectionFailed(backend, refused);
+  connectionFailed(backend: LiveBackend): void {
+    this.#health.connectionFailed(backend);
   }
 
   settled(outcome: Outcome, latencyMs: number): void {

@@ -11,7 +11,7 @@ export interface HealthCheck {
 
 export interface HealthEvents {
   nowMs(): number;
-  /** A backend became healthy or unhealthy. */
+  /** A backend became unhealthy, or may be used again. */
   onTurn(backend: LiveBackend): void;
 }
 
@@ -43,12 +43,11 @@ export class HealthChecks {
     this.#timers.delete(backend);
   }
 
-  /** A user's request failed to reach the backend; `refused` when no connection could be made at all. */
-  connectionFailed(backend: LiveBackend, refused: boolean): void {
-    if (!backend.checkFailed(this.#check, refused) || !this.#timers.has(backend)) return;
+  /** A user's connection to the backend failed: it is out of use until the next check passes, which comes soon. */
+  connectionFailed(backend: LiveBackend): void {
+    if (!this.#timers.has(backend) || !backend.eject()) return;
     clearTimeout(this.#timers.get(backend));
     this.#schedule(backend);
-    this.#events.onTurn(backend);
   }
 
   async close(): Promise<void> {
@@ -59,7 +58,8 @@ export class HealthChecks {
 
   #schedule(backend: LiveBackend): void {
     const { intervalMs } = this.#check;
-    const delayMs = backend.healthy ? intervalMs : Math.min(intervalMs, limits.lbUnhealthyProbeMs);
+    const inUse = backend.healthy && !backend.ejected;
+    const delayMs = inUse ? intervalMs : Math.min(intervalMs, limits.lbUnhealthyProbeMs);
     this.#timers.set(
       backend,
       setTimeout(() => void this.#probe(backend), delayMs),
@@ -69,9 +69,7 @@ export class HealthChecks {
   async #probe(backend: LiveBackend): Promise<void> {
     const passed = await this.#passes(backend);
     if (!this.#timers.has(backend)) return;
-    const turned = passed
-      ? backend.checkPassed(this.#check, this.#events.nowMs())
-      : backend.checkFailed(this.#check, false);
+    const turned = passed ? backend.checkPassed(this.#check, this.#events.nowMs()) : backend.checkFailed(this.#check);
     this.#schedule(backend);
     if (turned) this.#events.onTurn(backend);
   }

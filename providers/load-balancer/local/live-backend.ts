@@ -2,7 +2,7 @@ import { Pool } from "undici";
 import { limits } from "../../../domain/limits.ts";
 import type { Backend, BackendStats } from "../load-balancer.ts";
 import { LatencyHistogram } from "./latency-histogram.ts";
-import { isEligible, type Candidate } from "./selection.ts";
+import type { Candidate } from "./selection.ts";
 
 /** How many failed and good checks in a row turn a backend's health. */
 export interface HealthThresholds {
@@ -21,12 +21,13 @@ export class LiveBackend implements Candidate {
   epoch: number;
   draining: boolean;
   healthy = true;
+  ejected = false;
   activeSinceMs: number;
   inFlight = 0;
   credit = 0;
   share = 0;
   #failuresInRow = 0;
-  #successesInRow = 0;
+  #passesInRow = 0;
   #requests = 0;
   #errors = 0;
   #lastResponseAtMs: number | null = null;
@@ -53,11 +54,11 @@ export class LiveBackend implements Candidate {
 
   /** Takes over weight, epoch and drain; a backend that begins to take requests starts slowly. */
   update(backend: Backend, nowMs: number): void {
-    this.#change(nowMs, () => {
-      this.weight = backend.weight;
-      this.epoch = backend.epoch;
-      this.draining = backend.draining;
-    });
+    const tookRequests = this.weight > 0 && !this.draining;
+    this.weight = backend.weight;
+    this.epoch = backend.epoch;
+    this.draining = backend.draining;
+    if (!tookRequests) this.activeSinceMs = nowMs;
   }
 
   begin(): void {
@@ -69,7 +70,6 @@ export class LiveBackend implements Candidate {
   answered(statusCode: number, latencyMs: number, atMs: number): void {
     this.#latency.record(latencyMs);
     this.#lastResponseAtMs = atMs;
-    this.#failuresInRow = 0;
     if (statusCode >= 500) this.#errors += 1;
     this.#end();
   }
@@ -85,21 +85,32 @@ export class LiveBackend implements Candidate {
     this.#end();
   }
 
-  /** A check or a connection failed; true when this made the backend unhealthy. */
-  checkFailed(thresholds: HealthThresholds, refused: boolean): boolean {
-    this.#successesInRow = 0;
+  /** A user's connection failed: nothing more is sent until a check passes. True when it was in use before. */
+  eject(): boolean {
+    if (this.ejected || !this.healthy) return false;
+    this.ejected = true;
+    return true;
+  }
+
+  /** A check failed; true when this made the backend unhealthy. */
+  checkFailed(thresholds: HealthThresholds): boolean {
+    this.#passesInRow = 0;
     this.#failuresInRow += 1;
-    if (!this.healthy || (!refused && this.#failuresInRow < thresholds.unhealthyAfter)) return false;
+    if (!this.healthy || this.#failuresInRow < thresholds.unhealthyAfter) return false;
     this.healthy = false;
     return true;
   }
 
-  /** A check passed; true when this made the backend healthy again. */
+  /** A check passed; true when the backend may be used again. One that was unhealthy starts slowly. */
   checkPassed(thresholds: HealthThresholds, nowMs: number): boolean {
     this.#failuresInRow = 0;
-    this.#successesInRow += 1;
-    if (this.healthy || this.#successesInRow < thresholds.healthyAfter) return false;
-    this.#change(nowMs, () => (this.healthy = true));
+    this.#passesInRow += 1;
+    const wasOut = this.ejected || !this.healthy;
+    this.ejected = false;
+    if (this.healthy) return wasOut;
+    if (this.#passesInRow < thresholds.healthyAfter) return false;
+    this.healthy = true;
+    this.activeSinceMs = nowMs;
     return true;
   }
 
@@ -138,11 +149,5 @@ export class LiveBackend implements Candidate {
     this.inFlight -= 1;
     if (this.inFlight > 0) return;
     for (const wake of this.#whenIdle) wake();
-  }
-
-  #change(nowMs: number, apply: () => void): void {
-    const before = isEligible(this);
-    apply();
-    if (!before && isEligible(this)) this.activeSinceMs = nowMs;
   }
 }

@@ -6,6 +6,8 @@ export interface Candidate {
   epoch: number;
   draining: boolean;
   healthy: boolean;
+  /** A connection to it failed; it takes nothing until a check passes. */
+  ejected: boolean;
   /** When it last began to take requests: the start of its slow start. */
   activeSinceMs: number;
   inFlight: number;
@@ -35,7 +37,7 @@ const creditMax = 1;
 
 /** True when the backend may take a new request. */
 export function isEligible(backend: Candidate): boolean {
-  return backend.healthy && !backend.draining && backend.weight > 0;
+  return backend.healthy && !backend.ejected && !backend.draining && backend.weight > 0;
 }
 
 /**

@@ -15,7 +15,7 @@ interface NamedCandidate extends Candidate {
 }
 
 function candidate(id: number, change: Partial<Candidate> = {}): NamedCandidate {
-  const usual = { weight: 1, epoch: 1, draining: false, healthy: true, activeSinceMs: 0, inFlight: 0 };
+  const usual = { weight: 1, epoch: 1, draining: false, healthy: true, ejected: false, activeSinceMs: 0, inFlight: 0 };
   return { id, ...usual, credit: 0, share: 0, ...change };
 }
 
@@ -72,15 +72,16 @@ describe("choice of a backend", () => {
     expect(idleShares(backends, even)[0]).toBe(0);
   });
 
-  it("never takes one that is unhealthy, draining, weightless or just failed", () => {
+  it("never takes one that is unhealthy, draining, weightless, ejected or just failed", () => {
     const backends = [
       candidate(0, { healthy: false }),
       candidate(1, { draining: true }),
       candidate(2, { weight: 0 }),
-      candidate(3),
+      candidate(3, { ejected: true }),
+      candidate(4),
     ];
-    expect(idleShares(backends, even)).toEqual([0, 0, 0, 1]);
-    expect(chooseBackend(backends, even, { nowMs: 0, exclude: backends[3]! })).toBeNull();
+    expect(idleShares(backends, even)).toEqual([0, 0, 0, 0, 1]);
+    expect(chooseBackend(backends, even, { nowMs: 0, exclude: backends[4]! })).toBeNull();
     expect(chooseBackend([], even, { nowMs: 0, exclude: null })).toBeNull();
   });
 
