@@ -9,7 +9,7 @@ export interface Command {
 }
 
 /** Entry points of this package that run as processes of their own. */
-export const entryNames = {
+const entryNames = {
   rack: "providers/compute/local/main",
   "load-balancer": "providers/load-balancer/local/main",
   worker: "worker/main",
@@ -20,6 +20,11 @@ export const entryNames = {
 export function entryCommand(name: keyof typeof entryNames): Command {
   const extension = extname(import.meta.url);
   return nodeCommand(fileURLToPath(new URL(`../${entryNames[name]}${extension}`, import.meta.url)));
+}
+
+/** How to run one of our entries, or the file that replaces it. */
+export function commandFor(name: keyof typeof entryNames, replacement: string | undefined): Command {
+  return replacement === undefined ? entryCommand(name) : nodeCommand(replacement);
 }
 
 /** How to run a TypeScript or JavaScript file with this Node. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Environment } from "./config.ts";
-import { entryCommand, nodeCommand } from "./entries.ts";
+import { commandFor } from "./entries.ts";
 import type { TemporalPorts } from "./free-port.ts";
 import type { HomePaths, SocketPaths } from "./home.ts";
 import type { KeyPaths } from "./keys.ts";
@@ -99,10 +99,9 @@ interface EntryDetails {
 }
 
 function entrySpec(plan: EntryPlan, name: EntryName, { variables, ...rest }: EntryDetails): ProcessSpec {
-  const replacement = plan.entries[name];
   return {
     name,
-    ...(replacement === undefined ? entryCommand(name) : nodeCommand(replacement)),
+    ...commandFor(name, plan.entries[name]),
     ...rest,
     environment: { ...plan.environment, ...variables },
     directory: plan.paths.home,

@@ -130,6 +130,7 @@ async function runStack(run: StackRun): Promise<Stack> {
     await stop();
     throw error;
   }
+  for (const warning of warningsOf(group)) report(warning);
   journal.ready = true;
   journal.write();
   report("ready");
@@ -178,6 +179,11 @@ function stateOf({ plan, group, ready }: StackSnapshot): StackState {
     isolation: typeof rackSaid === "string" ? rackSaid : plan.isolation,
     processes: group.reports(),
   };
+}
+
+function warningsOf(group: SupervisedGroup): string[] {
+  const warnings = group.readyLine("rack")?.["warnings"];
+  return Array.isArray(warnings) ? warnings.map((warning) => `rack: ${String(warning)}`) : [];
 }
 
 function reporter(paths: HomePaths, onProgress: (line: string) => void): (line: string) => void {

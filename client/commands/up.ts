@@ -6,7 +6,7 @@ import { contextOf, type CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 
 interface UpFlags {
-  detach: boolean;
+  detach?: boolean;
   isolation: Isolation;
 }
 
@@ -15,7 +15,7 @@ export function registerUp(program: Command, entries: StackEntries = {}): void {
   program
     .command("up")
     .description("start Temporal, the rack, the load balancer and a worker on this machine")
-    .option("-d, --detach", "return when ready and leave the stack running", false)
+    .option("-d, --detach", "return when ready and leave the stack running")
     .addOption(
       new Option("--isolation <mode>", "walls of local hosts").choices(["auto", "bwrap", "none"]).default("auto"),
     )

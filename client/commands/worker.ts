@@ -1,8 +1,9 @@
 import type { ChildProcess } from "node:child_process";
 import type { Command } from "commander";
+import type { StackEntries } from "../../embedded/stack-stages.ts";
 
-/** Adds `worker`: runs one worker in the foreground, for a Temporal server of one's own. */
-export function registerWorker(program: Command): void {
+/** Adds `worker`: runs one worker in the foreground, for a Temporal server of one's own. `entries` as for `up`. */
+export function registerWorker(program: Command, entries: StackEntries = {}): void {
   program
     .command("worker")
     .description(
@@ -10,8 +11,8 @@ export function registerWorker(program: Command): void {
     )
     .action(async () => {
       const { spawn } = await import("node:child_process");
-      const { entryCommand } = await import("../../embedded/entries.ts");
-      const { command, args } = entryCommand("worker");
+      const { commandFor } = await import("../../embedded/entries.ts");
+      const { command, args } = commandFor("worker", entries.worker);
       process.exitCode = await exitCodeOf(spawn(command, args, { stdio: "inherit" }));
     });
 }

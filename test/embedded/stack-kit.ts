@@ -60,9 +60,9 @@ export interface Program {
 }
 
 /** Runs a fixture program with arguments and gathers what it prints. */
-export function runFixture(name: string, args: string[], environment: NodeJS.ProcessEnv = process.env): Program {
+export function runFixture(name: string, args: string[], { environment = process.env, cwd = tmpdir() } = {}): Program {
   const { command, args: nodeArgs } = nodeCommand(fixture(name));
-  const child = spawn(command, [...nodeArgs, ...args], { env: environment, stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(command, [...nodeArgs, ...args], { cwd, env: environment, stdio: ["pipe", "pipe", "pipe"] });
   let output = "";
   let errors = "";
   child.stdout.on("data", (chunk) => (output += String(chunk)));

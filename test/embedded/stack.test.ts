@@ -79,6 +79,7 @@ describe.skipIf(executable === "")("a stack (needs the `temporal` program)", () 
     });
     expect(statSync(info.keys.fleetKey).mode & 0o777).toBe(0o600);
     expect(info.isolation).toBe("none");
+    expect(lines).toContain("rack: no walls");
     expect(await isServing(info.temporalAddress)).toBe(true);
     expect((await fetch(info.uiUrl!)).status).toBe(200);
     expect(readStack(home)).toEqual(info);

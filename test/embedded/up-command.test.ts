@@ -24,7 +24,9 @@ afterEach(async () => removeHome(home));
 
 function forewarm(...args: string[]): Program {
   const { TEMPORAL_ADDRESS: _ignored, ...environment } = process.env;
-  return runFixture("cli.ts", args, { ...environment, FOREWARM_HOME: home, TEMPORAL_CLI_PATH: executable });
+  return runFixture("cli.ts", args, {
+    environment: { ...environment, FOREWARM_HOME: home, TEMPORAL_CLI_PATH: executable },
+  });
 }
 
 describe.skipIf(executable === "")("up and down (need the `temporal` program)", () => {
@@ -81,4 +83,17 @@ test("down says when nothing runs", async () => {
   const down = forewarm("down");
   expect(await down.exited).toBe(0);
   expect(down.output()).toBe(`nothing runs in ${home}\n`);
+});
+
+test("worker runs in the foreground with this environment until it is asked to end", async () => {
+  const { DATABASE_URL: _ignored, ...environment } = process.env;
+  const worker = runFixture("cli.ts", ["worker"], {
+    environment: { ...environment, FOREWARM_HOME: home, TEMPORAL_ADDRESS: "127.0.0.1:7" },
+    cwd: home,
+  });
+  await until("the worker is ready", () => worker.output().includes('"ready":true'));
+  expect(worker.output()).toContain('"TEMPORAL_ADDRESS":"127.0.0.1:7"');
+  worker.child.kill("SIGTERM");
+  expect(await worker.exited).toBe(0);
+  expect(readFileSync(join(home, "stop-order.txt"), "utf8")).toBe("worker\n");
 });
