@@ -83,11 +83,6 @@ export class PgliteDriver implements Driver {
     this.#options.onDestroy();
   }
 
-  /** For fault tests: ends the database thread as a crash would. */
-  async crash(): Promise<void> {
-    await this.#thread?.terminate();
-  }
-
   async #liveThread(): Promise<PgliteThread> {
     if (this.#closed) throw unreachable("it was closed");
     if (this.#thread === undefined || this.#thread.ended) {

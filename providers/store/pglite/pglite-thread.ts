@@ -1,8 +1,13 @@
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
+import { ForewarmError } from "../../../domain/errors.ts";
 import { storeError, unreachable } from "../store-errors.ts";
 import type { ReportedError, WorkerReply, WorkerRequest } from "./pglite-messages.ts";
+
+/** An engine that met a full disk can compute for ever; a thread that owes an answer for this long is ended. */
+const answerTimeoutMs = 30_000;
+const openTimeoutMs = 120_000;
 
 interface QueryResult {
   rows: Record<string, unknown>[];
@@ -12,40 +17,49 @@ interface QueryResult {
 interface Waiting {
   resolve(result: QueryResult): void;
   reject(error: unknown): void;
+  timer: NodeJS.Timeout;
 }
 
-/** The worker file beside this one; as source it needs the loader that runs TypeScript. */
+/** Node 20 does not hand `--import tsx` on to threads, so a thread that runs from source registers the loader itself. */
+function sourceLoader(): string[] {
+  const { href } = new URL("esm/api/index.mjs", pathToFileURL(createRequire(import.meta.url).resolve("tsx")));
+  return ["--import", `data:text/javascript,import { register } from ${JSON.stringify(href)}; register();`];
+}
+
+/** The worker file beside this one, as source or as built. */
 function startWorker(directory: string): Worker {
   const extension = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
-  const loader =
-    extension === ".ts" ? ["--import", pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href] : [];
   return new Worker(new URL(`./pglite-worker${extension}`, import.meta.url), {
     workerData: directory,
-    execArgv: loader,
+    execArgv: extension === ".ts" ? sourceLoader() : [],
   });
 }
 
-function errorOf({ message, code }: ReportedError): unknown {
-  return storeError(Object.assign(new Error(message), code === undefined ? {} : { code }));
+/** The error as the caller sees it: an engine that stopped is STORE_UNREACHABLE unless it named a cure of its own. */
+function errorOf({ message, code, broken }: ReportedError): unknown {
+  const raw = Object.assign(new Error(message), code === undefined ? {} : { code });
+  const error = storeError(raw);
+  return broken && !(error instanceof ForewarmError) ? unreachable(message, raw) : error;
 }
 
 /**
- * PGlite in a thread of its own, because it computes on the thread that calls it. When the thread ends, for whatever
- * reason, everything in flight fails with STORE_UNREACHABLE and `ended` is true for good: open another one.
+ * PGlite in a thread of its own, because it computes on the thread that calls it. When the thread or its engine ends,
+ * for whatever reason, everything in flight fails with STORE_UNREACHABLE and `ended` is true for good: open another one.
  */
 export class PgliteThread {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #exited: Promise<void>;
+  #opening: { resolve(): void; reject(error: unknown): void } | undefined;
   #lastId = 0;
   #endReason: string | undefined;
 
-  private constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.on("message", (reply: WorkerReply) => this.#settle(reply));
-    worker.on("error", (error) => this.#end(error.message));
+  private constructor(directory: string) {
+    this.#worker = startWorker(directory);
+    this.#worker.on("message", (reply: WorkerReply) => this.#settle(reply));
+    this.#worker.on("error", (error) => this.#end(error.message));
     this.#exited = new Promise((resolve) => {
-      worker.once("exit", (code) => {
+      this.#worker.once("exit", (code) => {
         this.#end(`its thread ended with code ${code}`);
         resolve();
       });
@@ -54,13 +68,18 @@ export class PgliteThread {
 
   /** Errors: STORE_UNREACHABLE when the folder cannot be opened, DISK_FULL. */
   static async open(directory: string): Promise<PgliteThread> {
-    const worker = startWorker(directory);
-    const thread = new PgliteThread(worker);
-    await new Promise<void>((resolve, reject) => {
-      worker.once("message", () => resolve());
-      worker.once("error", (error) => reject(openingError(directory, error)));
-      worker.once("exit", () => reject(unreachable(`the embedded database in ${directory} did not open`)));
-    });
+    const thread = new PgliteThread(directory);
+    const timer = setTimeout(() => thread.#breakOff(`it did not open within ${openTimeoutMs} ms`), openTimeoutMs);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        thread.#opening = { resolve, reject };
+      });
+    } catch (error) {
+      await thread.#exited;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
     return thread;
   }
 
@@ -68,30 +87,23 @@ export class PgliteThread {
     return this.#endReason !== undefined;
   }
 
-  /** The thread's id while it lives. */
-  get threadId(): number {
-    return this.#worker.threadId;
-  }
-
+  /** Errors: STORE_UNREACHABLE, DISK_FULL, and the database's own with its SQLSTATE as `code`. */
   query(sql: string, parameters: readonly unknown[]): Promise<QueryResult> {
     if (this.#endReason !== undefined) return Promise.reject(unreachable(this.#endReason));
     const id = (this.#lastId += 1);
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
+      const timer = setTimeout(() => this.#breakOff(`no answer within ${answerTimeoutMs} ms`), answerTimeoutMs);
+      this.#waiting.set(id, { resolve, reject, timer });
       this.#post({ kind: "query", id, sql, parameters });
     });
   }
 
   /** Ends the thread after what it was asked before; safe to call twice. */
   async close(): Promise<void> {
+    const timer = setTimeout(() => this.#breakOff(`it did not close within ${answerTimeoutMs} ms`), answerTimeoutMs);
     if (!this.ended) this.#post({ kind: "close" });
     await this.#exited;
-  }
-
-  /** Ends the thread at once, in the middle of whatever it does. */
-  async terminate(): Promise<void> {
-    await this.#worker.terminate();
-    await this.#exited;
+    clearTimeout(timer);
   }
 
   #post(request: WorkerRequest): void {
@@ -100,18 +112,30 @@ export class PgliteThread {
   }
 
   #settle(reply: WorkerReply): void {
-    if (reply.kind === "opened") return;
-    const waiting = this.#waiting.get(reply.id);
-    this.#waiting.delete(reply.id);
-    if (reply.kind === "result") {
-      waiting?.resolve(reply);
-      return;
+    switch (reply.kind) {
+      case "opened":
+        this.#opening?.resolve();
+        return;
+      case "unopened":
+        this.#opening?.reject(errorOf(reply.error));
+        this.#breakOff(reply.error.message);
+        return;
+      case "result":
+        this.#take(reply.id)?.resolve(reply);
+        return;
+      case "failed":
+        this.#take(reply.id)?.reject(errorOf(reply.error));
+        if (reply.error.broken) this.#breakOff(reply.error.message);
     }
-    waiting?.reject(errorOf(reply.error));
-    if (reply.error.code === undefined) this.#breakOff(reply.error.message);
   }
 
-  /** An error without an SQLSTATE is the engine's own end: the thread still runs but its database no longer answers. */
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    clearTimeout(waiting?.timer);
+    this.#waiting.delete(id);
+    return waiting;
+  }
+
   #breakOff(reason: string): void {
     this.#end(reason);
     void this.#worker.terminate();
@@ -119,14 +143,7 @@ export class PgliteThread {
 
   #end(reason: string): void {
     this.#endReason ??= reason;
-    for (const waiting of this.#waiting.values()) waiting.reject(unreachable(this.#endReason));
-    this.#waiting.clear();
+    this.#opening?.reject(unreachable(this.#endReason));
+    for (const id of this.#waiting.keys()) this.#take(id)?.reject(unreachable(this.#endReason));
   }
-}
-
-function openingError(directory: string, error: Error): unknown {
-  const known = storeError(error);
-  return known === error
-    ? unreachable(`the embedded database in ${directory} did not open: ${error.message}`, error)
-    : known;
 }

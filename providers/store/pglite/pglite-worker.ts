@@ -5,21 +5,34 @@ import { PGlite } from "@electric-sql/pglite";
 import { invariant } from "../../../domain/errors.ts";
 import type { ReportedError, WorkerReply, WorkerRequest } from "./pglite-messages.ts";
 
+let lastEngineError = "";
+
 /** Opens the data folder; one whose creation was cut off holds nothing acknowledged and is made again. */
 async function openDatabase(directory: string): Promise<PGlite> {
   const dataDirectory = join(directory, "data");
   const createdMark = join(directory, "created");
   if (!existsSync(createdMark)) rmSync(dataDirectory, { recursive: true, force: true });
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  const database = await PGlite.create(dataDirectory);
+  const database = await PGlite.create({ dataDir: dataDirectory, onStderr: noteEngineError, onStdout: () => true });
   writeFileSync(createdMark, "");
   return database;
 }
 
+/** What the engine prints as it stops says why; the exception that follows only says that it did. */
+function noteEngineError(text: string): boolean {
+  if (/PANIC|FATAL/.test(text)) lastEngineError = text.trim();
+  return true;
+}
+
+/** A PANIC or FATAL ends the engine, and so does whatever is not a database error at all. */
 function reported(error: unknown): ReportedError {
+  const fields = typeof error === "object" && error !== null ? error : {};
   const message = error instanceof Error ? error.message : String(error);
-  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-  return typeof code === "string" ? { message, code } : { message };
+  const severity = "severity" in fields ? fields.severity : undefined;
+  if (!("code" in fields) || typeof fields.code !== "string") {
+    return { message: `${message} ${lastEngineError}`.trim(), broken: true };
+  }
+  return { message, code: fields.code, broken: severity === "PANIC" || severity === "FATAL" };
 }
 
 async function answer(database: PGlite, request: WorkerRequest & { kind: "query" }): Promise<WorkerReply> {
@@ -46,4 +59,9 @@ async function serve(port: MessagePort, directory: string): Promise<void> {
 }
 
 invariant(parentPort !== null, "pglite-worker runs in a worker thread only");
-await serve(parentPort, String(workerData));
+try {
+  await serve(parentPort, String(workerData));
+} catch (error) {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin
+  parentPort.postMessage({ kind: "unopened", error: reported(error) } satisfies WorkerReply);
+}
