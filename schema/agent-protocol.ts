@@ -99,7 +99,10 @@ export const agentResponseSchemas = {
   }),
   missing: z.object({ sha256: z.array(z.string()) }),
   put: z.object({ complete: z.boolean() }),
-  /** `changed` is false when this manifest was already in force and intact. */
+  /**
+   * `changed` is false when this manifest was already in force and intact. `hooks` is what the change asks for; it is
+   * repeated under the fence that made the change, because its first answer may have been lost.
+   */
   install: z.object({
     epoch: z.number().int(),
     digest: z.string(),

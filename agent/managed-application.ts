@@ -1,0 +1,140 @@
+import { setTimeout as wait } from "node:timers/promises";
+import { limits } from "../domain/limits.ts";
+import type { JournalEntry } from "./journal.ts";
+import { type Launch, launch, recordedPid } from "./launch.ts";
+import { identifyProcess, isRunning, type ProcessIdentity, signalGroup } from "./process-identity.ts";
+
+const pollMs = 500;
+const stopPollMs = 20;
+/** A process that ran this long before it ended does not count as failing in a row. */
+const steadyMs = 60_000;
+
+export interface ApplicationEvents {
+  /** The journal must hold the new state before this resolves. */
+  changed(): Promise<void>;
+  exited(detail: Record<string, unknown>): Promise<void>;
+  restarted(detail: Record<string, unknown>): Promise<void>;
+  spawned(): void;
+}
+
+type Known = Omit<JournalEntry, "application">;
+
+/** Keeps one application running: restarts it with a growing delay until it is stopped. */
+export class ManagedApplication {
+  readonly #place: Launch;
+  readonly #events: ApplicationEvents;
+  readonly #now: () => number;
+  #process: ProcessIdentity | null = null;
+  #restarts = 0;
+  #failuresInRow = 0;
+  #startedAtMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+  /** Rises with every start and stop, so that what belongs to an earlier process is passed over. */
+  #turn = 0;
+
+  constructor(place: Launch, deps: { events: ApplicationEvents; now: () => number }) {
+    this.#place = place;
+    this.#events = deps.events;
+    this.#now = deps.now;
+  }
+
+  entry(): JournalEntry {
+    const { pid = null, startTime = null } = this.#process ?? {};
+    return { application: this.#place.application, pid, startTime, restarts: this.#restarts };
+  }
+
+  /** The process, if it runs. */
+  identity(): ProcessIdentity | null {
+    return this.#process !== null && isRunning(this.#process) ? this.#process : null;
+  }
+
+  async start(): Promise<void> {
+    const turn = this.#nextTurn();
+    await this.#hold(null);
+    const child = await launch(this.#place);
+    this.#events.spawned();
+    child.once("exit", (exitCode, signal) => void this.#ended(turn, { exitCode, signal }));
+    await this.#hold(child.pid === undefined ? null : identifyProcess(child.pid));
+  }
+
+  /** Takes over the process that the journal knows, or starts a new one in its place. */
+  async adopt(known: Known): Promise<void> {
+    this.#restarts = known.restarts;
+    const found = findProcess(this.#place, known);
+    if (found !== null) return this.#watch(found);
+    if (known.pid !== null) await this.#events.exited({ application: this.#name(), pid: known.pid });
+    await this.#restart(this.#turn);
+  }
+
+  async stop(): Promise<void> {
+    this.#nextTurn();
+    if (this.#process !== null) await endProcess(this.#process, this.#place.application.stopGraceMs);
+    this.#process = null;
+  }
+
+  #name(): string {
+    return this.#place.application.name;
+  }
+
+  #nextTurn(): number {
+    clearInterval(this.#timer);
+    this.#turn += 1;
+    return this.#turn;
+  }
+
+  async #hold(held: ProcessIdentity | null): Promise<void> {
+    this.#process = held;
+    this.#startedAtMs = this.#now();
+    await this.#events.changed();
+  }
+
+  async #watch(adopted: ProcessIdentity): Promise<void> {
+    const turn = this.#nextTurn();
+    this.#timer = setInterval(() => {
+      if (!isRunning(adopted)) void this.#ended(turn, { exitCode: null, signal: null });
+    }, pollMs);
+    await this.#hold(adopted);
+  }
+
+  async #ended(turn: number, how: Record<string, unknown>): Promise<void> {
+    if (turn !== this.#turn) return;
+    clearInterval(this.#timer);
+    const pid = this.#process?.pid ?? null;
+    this.#failuresInRow = this.#now() - this.#startedAtMs > steadyMs ? 0 : this.#failuresInRow + 1;
+    this.#timer = setTimeout(() => void this.#restart(turn), restartDelayMs(this.#failuresInRow));
+    await this.#hold(null);
+    await this.#events.exited({ application: this.#name(), pid, ...how });
+  }
+
+  async #restart(turn: number): Promise<void> {
+    if (turn !== this.#turn) return;
+    this.#restarts += 1;
+    try {
+      await this.start();
+      const pid = this.#process?.pid ?? null;
+      await this.#events.restarted({ application: this.#name(), pid, restarts: this.#restarts });
+    } catch (error) {
+      await this.#ended(this.#turn, { exitCode: null, signal: null, reason: String(error) });
+    }
+  }
+}
+
+function restartDelayMs(failuresInRow: number): number {
+  return Math.min(limits.agentRestartDelayMsMin * 2 ** Math.max(0, failuresInRow - 1), limits.agentRestartDelayMsMax);
+}
+
+/** The journal lacks the pid when the last agent died between starting the process and writing it down. */
+function findProcess({ config, application }: Launch, { pid, startTime }: Known): ProcessIdentity | null {
+  if (pid !== null) return isRunning({ pid, startTime }) ? { pid, startTime } : null;
+  const recorded = recordedPid(config.stateFolder, application.name);
+  return recorded === null ? null : identifyProcess(recorded);
+}
+
+/** Asks the process group to end, and kills what is left of it after the grace. */
+async function endProcess(identity: ProcessIdentity, graceMs: number): Promise<void> {
+  if (isRunning(identity)) signalGroup(identity.pid, "SIGTERM");
+  const deadlineMs = performance.now() + graceMs;
+  while (isRunning(identity) && performance.now() < deadlineMs) await wait(stopPollMs);
+  signalGroup(identity.pid, "SIGKILL");
+  while (isRunning(identity)) await wait(stopPollMs);
+}
