@@ -1,0 +1,117 @@
+import { Option } from "commander";
+import type { Command } from "commander";
+import type { CliContext } from "../context.ts";
+import { contextOf } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { wholeNumber } from "../whole-number.ts";
+
+interface DemoFlags {
+  trace?: string;
+  day?: string;
+  seed: string;
+  isolation: "auto" | "bwrap" | "none";
+  stepMs: string;
+  forecast: boolean;
+}
+
+/** Adds `demo`: the whole product on this machine, from an empty home to a report. */
+export function registerDemo(program: Command): void {
+  program
+    .command("demo")
+    .description("replay one real day as real load on real local hosts, then report")
+    .option("--trace <file>", "a path, or a name in examples/traces (default: nyc_taxi_30min.csv)")
+    .option("--day <number>", "day of the trace, counted from 0; without it the seed draws one of the second half")
+    .option("--seed <number>", "seed of everything random", "1")
+    .addOption(
+      new Option("--isolation <mode>", "walls of local hosts").choices(["auto", "bwrap", "none"]).default("auto"),
+    )
+    .addOption(new Option("--step-ms <milliseconds>", "clock time of one 5-minute step of the trace").default("750"))
+    .option("--no-forecast", "run without the forecaster, to see what it is worth")
+    .action(async (flags: DemoFlags, command: Command) => demo(flags, contextOf(command)));
+}
+
+async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
+  const [{ mkdtempSync }, { tmpdir }, { join }, scenarios, { startStack }] = await Promise.all([
+    import("node:fs"),
+    import("node:os"),
+    import("node:path"),
+    import("../demo/scenario.ts"),
+    import("../../embedded/stack.ts"),
+  ]);
+  const { print, style, mode } = context;
+  const isDefaultTrace = flags.trace === undefined;
+  const scenario = scenarios.loadScenario({
+    trace: flags.trace ?? scenarios.defaultTrace,
+    day: dayOf(flags, isDefaultTrace ? scenarios.defaultDay : null),
+    seed: wholeNumber("--seed", flags.seed, { min: 0, max: 2 ** 31 }),
+  });
+  const home = mkdtempSync(join(tmpdir(), "forewarm-demo-"));
+  const interrupted = new AbortController();
+  const interrupt = (): void => interrupted.abort();
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  const say = (line: string): void => print.note(style.dim(line));
+  say(`home ${home}`);
+  const stack = await startStack({ home, isolation: flags.isolation, onProgress: say, signal: interrupted.signal });
+  try {
+    say(`Web UI ${stack.info.uiUrl ?? "that of your Temporal server"}   isolation ${stack.info.isolation}`);
+    await replay({ flags, context, scenario, home, signal: interrupted.signal });
+    if (process.stdout.isTTY && mode === "text" && !interrupted.signal.aborted) {
+      print.note(`The stack stays up; Ctrl-C stops it. Look around: forewarm --home ${home} status demo --hosts`);
+      await untilAborted(interrupted.signal);
+    }
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+    process.exitCode = exitCodes.interrupted;
+  } finally {
+    await stack.stop();
+  }
+}
+
+function dayOf(flags: DemoFlags, fallback: number | null): number | null {
+  if (flags.day !== undefined) return wholeNumber("--day", flags.day, { min: 0, max: 100_000 });
+  return flags.seed === "1" ? fallback : null;
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
+
+interface Replay {
+  flags: DemoFlags;
+  context: CliContext;
+  scenario: import("../demo/scenario.ts").Scenario;
+  home: string;
+  signal: AbortSignal;
+}
+
+async function replay({ flags, context, scenario, home, signal }: Replay): Promise<void> {
+  const { join } = await import("node:path");
+  const [{ openSession }, { runDemo }, { createDemoView }, { reportLines }] = await Promise.all([
+    import("../session.ts"),
+    import("../demo/run-demo.ts"),
+    import("../demo/demo-view.ts"),
+    import("../demo/report-lines.ts"),
+  ]);
+  const session = await openSession({ ...context.config, home, temporalAddress: null });
+  const view = createDemoView(context);
+  try {
+    const report = await runDemo({
+      session,
+      scenario,
+      signal,
+      isolation: flags.isolation,
+      forecast: flags.forecast,
+      stepMs: wholeNumber("--step-ms", flags.stepMs, { min: 250, max: 60_000 }),
+      signingKeyPath: join(home, "keys", "signing.pem"),
+      onPhase: (text) => view.say(text),
+      onLook: (look) => view.look(look),
+    });
+    view.end();
+    context.print.result(report, () => reportLines(report, context).join("\n"));
+  } finally {
+    view.end();
+    await session.close();
+  }
+}
