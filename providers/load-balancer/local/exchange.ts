@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { PassThrough, type Readable } from "node:stream";
 import type { Dispatcher } from "undici";
 import { requestHeaders, responseHeaders } from "./headers.ts";
-import type { LiveBackend } from "./live-backend.ts";
+import type { LiveBackend, OpenRequest } from "./live-backend.ts";
 import type { WaitQueue } from "./wait-queue.ts";
 
 export type Outcome = "answered" | "failed" | "abandoned";
@@ -19,7 +19,8 @@ export interface ExchangeContext {
   nowMs(): number;
 }
 
-const attemptsMax = 2;
+/** Two bad hosts at a time must not fail a request; more would be an outage that retries only make worse. */
+const attemptsMax = 3;
 const repeatable = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** True when the request announces a body. */
@@ -28,8 +29,8 @@ export function hasBody(request: IncomingMessage): boolean {
   return (length !== undefined && length !== "0") || request.headers["transfer-encoding"] !== undefined;
 }
 
-/** One user request on its way to a backend and back; a second backend is tried when the first never got it. */
-export class Exchange implements Dispatcher.DispatchHandler {
+/** One user request on its way to a backend and back; another backend is tried when one never got it. */
+export class Exchange implements Dispatcher.DispatchHandler, OpenRequest {
   readonly #context: ExchangeContext;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -77,7 +78,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     const latencyMs = performance.now() - this.#attemptStartedMs;
-    this.#release()?.answered(this.#statusCode, latencyMs, this.#context.nowMs());
+    this.#release()?.answered(this, { statusCode: this.#statusCode, latencyMs, atMs: this.#context.nowMs() });
     if (!this.#settle("answered")) return;
     this.#response.end();
     // A backend may answer before it read the whole body; the rest must leave the user's connection.
@@ -87,15 +88,19 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseError(_: unknown, error: Error & { code?: string }): void {
     const sent = this.#controller !== null;
     const backend = this.#release();
-    if (this.#settled) return backend?.abandoned();
+    if (this.#settled) return backend?.abandoned(this);
     if (error.code === "UND_ERR_INVALID_ARG") {
-      backend?.abandoned();
+      backend?.abandoned(this);
       return this.#refuse(400, "The request has a malformed header.");
     }
-    backend?.failed();
+    backend?.failed(this);
     if (backend !== null && !sent) this.#context.connectionFailed(backend);
     if (this.#mayRepeat(sent, error.code)) return this.#route(backend);
     this.#failWith(error.code);
+  }
+
+  backendLost(): void {
+    if (this.#mayRepeat(true, undefined)) this.#controller?.abort(new Error("the backend fails its health checks"));
   }
 
   #route(exclude: LiveBackend | null): void {
@@ -113,7 +118,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#attemptStartedMs = performance.now();
     this.#backend = backend;
     this.#controller = null;
-    backend.begin();
+    backend.begin(this);
     const { method = "GET", url = "/", rawHeaders, headers, socket } = this.#request;
     const client = { address: socket.remoteAddress ?? "unknown", connection: headers.connection };
     backend.pool.dispatch({ method, path: url, headers: requestHeaders(rawHeaders, client), body: this.#body }, this);

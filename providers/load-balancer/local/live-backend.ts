@@ -10,6 +10,12 @@ export interface HealthThresholds {
   healthyAfter: number;
 }
 
+/** A request that a backend has in hand. */
+export interface OpenRequest {
+  /** The backend is held for dead: try another one where that is allowed. */
+  backendLost(): void;
+}
+
 /** One backend in use: its connections, counters and health. */
 export class LiveBackend implements Candidate {
   readonly hostId: string;
@@ -23,7 +29,6 @@ export class LiveBackend implements Candidate {
   healthy = true;
   ejected = false;
   activeSinceMs: number;
-  inFlight = 0;
   credit = 0;
   share = 0;
   #failuresInRow = 0;
@@ -32,6 +37,7 @@ export class LiveBackend implements Candidate {
   #errors = 0;
   #lastResponseAtMs: number | null = null;
   readonly #latency = new LatencyHistogram();
+  readonly #open = new Set<OpenRequest>();
   readonly #whenIdle = new Set<() => void>();
 
   constructor(backend: Backend, activeSinceMs: number) {
@@ -61,28 +67,32 @@ export class LiveBackend implements Candidate {
     if (!tookRequests) this.activeSinceMs = nowMs;
   }
 
-  begin(): void {
-    this.inFlight += 1;
+  get inFlight(): number {
+    return this.#open.size;
+  }
+
+  begin(request: OpenRequest): void {
+    this.#open.add(request);
     this.#requests += 1;
   }
 
   /** Counts a whole response. */
-  answered(statusCode: number, latencyMs: number, atMs: number): void {
-    this.#latency.record(latencyMs);
-    this.#lastResponseAtMs = atMs;
-    if (statusCode >= 500) this.#errors += 1;
-    this.#end();
+  answered(request: OpenRequest, response: { statusCode: number; latencyMs: number; atMs: number }): void {
+    this.#latency.record(response.latencyMs);
+    this.#lastResponseAtMs = response.atMs;
+    if (response.statusCode >= 500) this.#errors += 1;
+    this.#end(request);
   }
 
   /** Counts a request whose connection or response failed. */
-  failed(): void {
+  failed(request: OpenRequest): void {
     this.#errors += 1;
-    this.#end();
+    this.#end(request);
   }
 
   /** Counts a request that its user gave up. */
-  abandoned(): void {
-    this.#end();
+  abandoned(request: OpenRequest): void {
+    this.#end(request);
   }
 
   /** A user's connection failed: nothing more is sent until a check passes. True when it was in use before. */
@@ -98,6 +108,7 @@ export class LiveBackend implements Candidate {
     this.#failuresInRow += 1;
     if (!this.healthy || this.#failuresInRow < thresholds.unhealthyAfter) return false;
     this.healthy = false;
+    for (const request of this.#open) request.backendLost();
     return true;
   }
 
@@ -145,9 +156,9 @@ export class LiveBackend implements Candidate {
     };
   }
 
-  #end(): void {
-    this.inFlight -= 1;
-    if (this.inFlight > 0) return;
+  #end(request: OpenRequest): void {
+    this.#open.delete(request);
+    if (this.#open.size > 0) return;
     for (const wake of this.#whenIdle) wake();
   }
 }

@@ -7,7 +7,6 @@ import { join } from "node:path";
 const { FOREWARM_ADDRESS, FOREWARM_PORT, FOREWARM_CONFIGURATION, FOREWARM_HOST_ID = "unknown" } = process.env;
 
 const defaults = {
-  version: "unversioned",
   greeting: "Hello",
   slots: 8,
   queue: 64,
@@ -16,10 +15,12 @@ const defaults = {
   body_bytes: 0,
 };
 
-/** Reads web.json; missing keys take their default. Throws when a value is not a number where one is needed. */
+/** Reads web.json; missing keys take their default. Throws when a value is out of range. */
 function readConfiguration() {
   const file = join(FOREWARM_CONFIGURATION ?? "", "web.json");
-  const given = { ...defaults, ...JSON.parse(readFileSync(file, "utf8")) };
+  const text = readFileSync(file, "utf8");
+  const version = createHash("sha256").update(text).digest("hex").slice(0, 12);
+  const given = { ...defaults, version, ...JSON.parse(text) };
   for (const [key, value] of Object.entries(defaults)) {
     if (typeof value !== "number") continue;
     if (!Number.isFinite(given[key]) || given[key] < 0)
