@@ -77,7 +77,8 @@ function readOrNull(path: string): string | null {
   }
 }
 
-function portableStartTime(pid: number): string | null {
+/** `startTimeOf` by way of `ps`, for systems without a process file system. */
+export function portableStartTime(pid: number): string | null {
   try {
     const line = execFileSync("ps", ["-o", "stat=,lstart=", "-p", String(pid)], { encoding: "utf8" }).trim();
     const [state, ...started] = line.split(/\s+/);

@@ -4,6 +4,7 @@ import {
   endProcess,
   isAlive,
   ownIdentity,
+  portableStartTime,
   startTimeOf,
   type ProcessIdentity,
 } from "../../embedded/process-identity.ts";
@@ -19,6 +20,15 @@ test("a process is itself only with its start time", () => {
   const self = ownIdentity();
   expect(isAlive(self)).toBe(true);
   expect(isAlive({ ...self, startTime: "00000000-1" })).toBe(false);
+});
+
+test("without a process file system ps tells the same", async () => {
+  const identity = started("silent.mjs");
+  const startTime = portableStartTime(identity.pid);
+  expect(startTime).toMatch(/\d\d:\d\d:\d\d/);
+  expect(portableStartTime(identity.pid)).toBe(startTime);
+  await endProcess(identity, 1000);
+  expect(portableStartTime(identity.pid)).toBeNull();
 });
 
 test("a process that took over the pid of another is left alone", async () => {

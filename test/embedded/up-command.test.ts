@@ -69,13 +69,14 @@ describe.skipIf(executable === "")("up and down (need the `temporal` program)", 
     expect(processesNaming(home)).toEqual([]);
   });
 
-  test("Ctrl-C during the start ends what was started", async () => {
-    const up = forewarm("up");
+  test.each([[["up"]], [["up", "--detach"]]])("Ctrl-C during the start of %j ends what was started", async (args) => {
+    const up = forewarm(...args);
     await until("something was started", () => (readStack(home)?.processes.length ?? 0) > 0);
     up.child.kill("SIGINT");
     expect(await up.exited).toBe(130);
     expect(up.output()).toBe("");
-    expect(processesNaming(home)).toEqual([]);
+    await until("nothing of it is left", () => processesNaming(home).length === 0);
+    expect(readStack(home)).toBeNull();
   });
 });
 
