@@ -4,6 +4,7 @@ import { access, statfs } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
+import { readStack } from "../embedded/stack-state.ts";
 import { findOnPath } from "../embedded/temporal-server/executable.ts";
 import { addressRung, cacheRung, namedExecutableRung, pathRung } from "../embedded/temporal-server/present.ts";
 import { rungContext } from "../embedded/temporal-server/resolve.ts";
@@ -39,6 +40,7 @@ export async function runDoctorChecks(config: ClientConfig): Promise<CheckResult
     checkBubblewrap(config),
     Promise.resolve(checkSsh(config)),
     checkStore(config.databaseUrl),
+    Promise.resolve(checkStack(config.home)),
   ]);
 }
 
@@ -162,4 +164,13 @@ export async function checkStore(databaseUrl: string | null): Promise<CheckResul
   if (databaseUrl === null) return ok("store", "embedded (DATABASE_URL is not set)");
   const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : null;
   return checkAddress("store", `${url?.hostname ?? ""}:${url?.port || "5432"}`, "DATABASE_URL");
+}
+
+/** Whether the embedded stack of this home runs; both are fine. */
+function checkStack(home: string): CheckResult {
+  const stack = readStack(home);
+  return ok(
+    "stack",
+    stack === null ? "does not run" : `runs: process ${stack.pid}, Temporal at ${stack.temporalAddress}`,
+  );
 }

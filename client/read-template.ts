@@ -1,6 +1,7 @@
-import { constants } from "node:fs";
-import { access, readFile, stat } from "node:fs/promises";
+import { constants, createReadStream } from "node:fs";
+import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { ForewarmError } from "../domain/errors.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 import { parseTemplate, type TemplateResult } from "../schema/load-template.ts";
@@ -35,11 +36,10 @@ export async function checkTemplateFile(file: string): Promise<TemplateResult> {
   return { ...result, warnings: [...result.warnings, ...(await missingImage(result, folder))] };
 }
 
+/** Takes one byte more than a template may have, so that the size is found wrong without reading a device for ever. */
 async function readBounded(file: string): Promise<Uint8Array> {
   try {
-    const { size } = await stat(file);
-    if (size > templateBytesMax) throw new Error(`it has ${size} bytes`);
-    return await readFile(file);
+    return await buffer(createReadStream(file, { end: templateBytesMax }));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ForewarmError("TEMPLATE_UNREADABLE", `cannot read ${file}: ${reason}`, { cause: error });

@@ -1,7 +1,7 @@
 import { fleetJsonSchema } from "./fleet-json-schema.ts";
 import { fleetTemplateSchema } from "./fleet-template.ts";
 import type { FleetTemplate } from "./fleet-template.ts";
-import { parseTemplateDocument } from "./template-document.ts";
+import { parseTemplateDocument, problemsMax } from "./template-document.ts";
 import type { TemplateDocument } from "./template-document.ts";
 import { problemsOfIssue, withoutRepeats } from "./template-issues.ts";
 import type { TemplateProblem } from "./template-problem.ts";
@@ -16,8 +16,6 @@ export type TemplateResult =
       problemAt: TemplateDocument["problemAt"];
     }
   | { ok: false; problems: TemplateProblem[] };
-
-const problemsMax = 50;
 
 /**
  * Parses and checks a fleet template; `file` is only printed. Never throws on any content:

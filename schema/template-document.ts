@@ -8,6 +8,8 @@ export const templateBytesMax = 1024 * 1024;
 /** Most times that aliases of one anchor may be expanded; equal to `limits.templateAliasCountMax`. */
 export const templateAliasCountMax = 100;
 const nestingMax = 64;
+/** Most problems told of one template. */
+export const problemsMax = 50;
 
 /** Which part of a key-value pair a problem points at. */
 export type Target = "key" | "value";
@@ -92,7 +94,8 @@ function problemOf(source: SourceFile, fault: Fault & { suggestion?: string | nu
   const offset = Math.max(0, Math.min(fault.offset, source.text.length));
   const { line, col } = source.lines.linePos(offset);
   const at = { line: Math.max(1, line), column: Math.max(1, col) };
-  const lineText = source.text.split("\n", at.line)[at.line - 1] ?? "";
+  const lineStart = source.lines.lineStarts[at.line - 1] ?? 0;
+  const lineText = source.text.slice(lineStart).split("\n", 1)[0] ?? "";
   return {
     file: source.file,
     ...at,
@@ -108,7 +111,7 @@ function faultsOf(parsed: Document): Fault[] {
     offset: error.pos[0],
     message: syntaxMessage(error),
   }));
-  if (errors.length > 0) return errors.slice(0, 20);
+  if (errors.length > 0) return errors.slice(0, problemsMax);
   if (parsed.contents === null) return [{ offset: 0, message: "must be a fleet template; got an empty file" }];
   return duplicateKeys(parsed);
 }
@@ -127,12 +130,14 @@ function duplicateKeys(parsed: Document): Fault[] {
       const seen = new Set<string>();
       for (const pair of map.items) {
         const key = keyText(pair);
+        if (faults.length >= problemsMax) return visit.BREAK;
         if (seen.has(key)) {
           const path = [...pathOf(ancestors, map), key];
           faults.push({ offset: startOf(pair.key) ?? 0, message: "the key is given twice; keep one", path });
         }
         seen.add(key);
       }
+      return undefined;
     },
   });
   return faults;

@@ -2,10 +2,14 @@ import type { z } from "zod";
 import type { JsonSchemaNode } from "./fleet-json-schema.ts";
 import { allowedAt, pathsEndingIn, valueAt } from "./template-allowed.ts";
 import type { Allowed } from "./template-allowed.ts";
+import { problemsMax } from "./template-document.ts";
 import type { TemplateDocument } from "./template-document.ts";
 
 import type { TemplatePath, TemplateProblem } from "./template-problem.ts";
 import { nearest, plainValueFor } from "./template-suggestions.ts";
+
+/** A mapping with more keys than this is not searched for typos. */
+const keysComparedMax = 100;
 
 type Issue = z.core.$ZodIssue;
 
@@ -20,7 +24,7 @@ export function problemsOfIssue(context: IssueContext, issue: Issue): TemplatePr
   const path = issue.path.map((step) => (typeof step === "symbol" ? String(step) : step));
   switch (issue.code) {
     case "unrecognized_keys":
-      return issue.keys.map((key) => unknownKey(context, path, key));
+      return issue.keys.slice(0, problemsMax).map((key) => unknownKey(context, path, key));
     case "invalid_key":
       return [badKey(context, path, issue.issues[0]?.message ?? issue.message)];
     case "invalid_format":
@@ -96,7 +100,7 @@ function isMisspelt(context: IssueContext, path: TemplatePath): boolean {
   if (valueAt(context.document.value, path) !== undefined) return false;
   const parent = valueAt(context.document.value, path.slice(0, -1));
   const known = allowedIn(context, path.slice(0, -1)).keys;
-  const present = typeof parent === "object" && parent !== null ? Object.keys(parent) : [];
+  const present = typeof parent === "object" && parent !== null ? Object.keys(parent).slice(0, keysComparedMax) : [];
   return present.some((key) => !known.includes(key) && nearest(key, known) === path.at(-1));
 }
 

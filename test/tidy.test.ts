@@ -67,9 +67,18 @@ const layers: Record<string, Layer> = {
     builtins: true,
   },
   client: {
-    runtime: ["schema/", "domain/", "configuration/", "simulation/", "embedded/", "workflows/messages.ts"],
+    runtime: [
+      "schema/",
+      "domain/",
+      "configuration/",
+      "simulation/",
+      "embedded/",
+      "workflows/messages.ts",
+      // Who starts a fleet sets the search attributes that its workflow keeps up.
+      "workflows/search-attributes.ts",
+    ],
     types: ["workflows/"],
-    packages: [...temporal("client", "envconfig"), "commander", "@bomb.sh/tab"],
+    packages: [...temporal("client", "envconfig"), "commander", "@bomb.sh/tab", "zod"],
     builtins: true,
   },
   embedded: { runtime: ["schema/", "domain/"], packages: ["zod"], builtins: true },
@@ -101,6 +110,8 @@ interface Import {
   /** A file of this repository. */
   isOurs: boolean;
   typeOnly: boolean;
+  /** Loaded when a line is reached, not when the file is. */
+  isDeferred: boolean;
 }
 
 const statement = /^\s*(import|export)\s+(type\s+(?!from\b))?(?:[\w*{}\s,$]+?\s+from\s+)?["']([^"']+)["']/gm;
@@ -109,13 +120,20 @@ const dynamic = /\bimport\(\s*["']([^"']+)["']\s*\)/g;
 /** The imports of a file; relative ones as paths from the root. */
 function importsOf(file: string, text: string): Import[] {
   const found = [
-    ...[...text.matchAll(statement)].map((match) => ({ target: match[3]!, typeOnly: match[2] !== undefined })),
-    ...[...text.matchAll(dynamic)].map((match) => ({ target: match[1]!, typeOnly: false })),
+    ...[...text.matchAll(statement)].map((match) => ({
+      target: match[3]!,
+      typeOnly: match[2] !== undefined,
+      isDeferred: false,
+    })),
+    ...[...text.matchAll(dynamic)].map((match) => ({ target: match[1]!, typeOnly: false, isDeferred: true })),
   ];
-  return found.map(({ target, typeOnly }) => {
-    const isOurs = target.startsWith(".");
-    return { target: isOurs ? normalize(join(dirname(file), target)) : target, isOurs, typeOnly };
-  });
+  const place = (target: string): string => (target.startsWith(".") ? normalize(join(dirname(file), target)) : target);
+  return found.map(({ target, typeOnly, isDeferred }) => ({
+    target: place(target),
+    isOurs: target.startsWith("."),
+    typeOnly,
+    isDeferred,
+  }));
 }
 
 const layerOf = (file: string): string => file.split("/")[0] ?? "";
@@ -195,6 +213,25 @@ describe("layers", () => {
   ])("let %s pass: %s", (file, text) => {
     expect(offences(file, text)).toEqual([]);
   });
+});
+
+/** Everything loaded before the first line of an action runs. */
+function loadedAtStart(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  for (const { target, isOurs, typeOnly, isDeferred } of importsOf(file, textOf(file))) {
+    if (typeOnly || isDeferred) continue;
+    if (isOurs) loadedAtStart(target, seen);
+    else seen.add(target);
+  }
+  return seen;
+}
+
+test("the command line loads no package but commander before an action runs", () => {
+  const loaded = [...loadedAtStart("client/cli.ts")].filter(
+    (name) => !name.endsWith(".ts") && !name.startsWith("node:"),
+  );
+  expect(loaded).toEqual(["commander"]);
 });
 
 describe("files", () => {
