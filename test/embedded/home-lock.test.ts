@@ -51,9 +51,21 @@ test("a lock file with unreadable content is taken over", () => {
   expect(lockHolder(path)?.pid).toBe(process.pid);
 });
 
+test("while another process takes a stale lock over it is refused", async () => {
+  writeFileSync(path, JSON.stringify({ pid: 0x7ffffffe, startTime: "long-ago", token: "stale" }));
+  const rival = holder(`${path}.after-stale`);
+  await until("the rival is at it", () => rival.output().includes("taken"));
+  expect(() => takeLock(path)).toThrow(
+    expect.objectContaining({ code: "HOME_IN_USE", message: expect.stringContaining(`process ${rival.child.pid} `) }),
+  );
+  rival.child.kill("SIGKILL");
+  await rival.exited;
+  takeLock(path).release();
+});
+
 test("of four processes that find a stale lock at once exactly one gets it", async () => {
   writeFileSync(path, JSON.stringify({ pid: 0x7ffffffe, startTime: "long-ago", token: "stale" }));
-  const rivals = Array.from({ length: 4 }, holder);
+  const rivals = Array.from({ length: 4 }, () => holder());
   const answers = await until("all have answered", () => {
     const said = rivals.map((rival) => rival.output().trim());
     return said.every((line) => line !== "") && said;
@@ -61,8 +73,8 @@ test("of four processes that find a stale lock at once exactly one gets it", asy
   expect(answers.toSorted()).toEqual(["HOME_IN_USE", "HOME_IN_USE", "HOME_IN_USE", "taken"]);
 });
 
-function holder(): Program {
-  const program = runFixture("take-lock.ts", [path]);
+function holder(lock = path): Program {
+  const program = runFixture("take-lock.ts", [lock]);
   programs.push(program);
   return program;
 }
