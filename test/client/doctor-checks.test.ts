@@ -28,7 +28,7 @@ async function listening(): Promise<{ port: number; close: () => void }> {
   return { port: address.port, close: () => server.close() };
 }
 
-describe("doctor", () => {
+describe("doctor", { timeout: 30_000 }, () => {
   test.each([
     ["20.18.3", "missing"],
     ["20.19.0", "ok"],

@@ -80,7 +80,7 @@ describe("errors", () => {
   });
 });
 
-describe("as a process", () => {
+describe("as a process", { timeout: 60_000 }, () => {
   test("prints its version and ends well", () => {
     const { status, stdout, stderr } = spawnCli("--version");
     expect({ status, stdout, stderr }).toEqual({

@@ -6,7 +6,7 @@ import { formatProblem } from "../../schema/template-problem.ts";
 
 const web = readFileSync(new URL("../../examples/fleets/web.yaml", import.meta.url), "utf8");
 
-describe("any content", () => {
+describe("any content", { timeout: 30_000 }, () => {
   const lines = web.split("\n");
   const mutation = fc.record({
     line: fc.nat(lines.length - 1),
@@ -61,7 +61,7 @@ describe("any content", () => {
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (changes) => {
         expect(isLocated(mutate(changes))).toBe(true);
       }),
-      { numRuns: 300 },
+      { numRuns: 80 },
     );
   });
 
@@ -91,7 +91,7 @@ describe("any content", () => {
       fc.property(value, (any) => {
         expect(isLocated(JSON.stringify(any))).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 
@@ -100,7 +100,7 @@ describe("any content", () => {
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(isLocated(bytes)).toBe(true);
       }),
-      { numRuns: 200 },
+      { numRuns: 60 },
     );
   });
 });

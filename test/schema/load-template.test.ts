@@ -153,7 +153,7 @@ describe("parseTemplate locates", () => {
       "an environment name",
       "port: 8080 }\nd",
       "port: 8080, environment: { a-b: x } }\nd",
-      "6:74 applications[0].environment.a-b: the name must match pattern /^[A-Z_][A-Z0-9_]*$/; got `a-b`",
+      "6:74 applications[0].environment.a-b: the name must be capital letters, digits and underscores; got `a-b`",
     ],
     ["two contents of one file", 'content: "{}"', 'content: "{}", source: a', "13:7 golden.files[0]: give exactly one"],
     ["a duplicate key", "fleet: web", "fleet: web\nfleet: api", "3:1 fleet: the key is given twice; keep one"],
