@@ -70,7 +70,7 @@ export interface LoadBalancerStats {
 
 /**
  * Sends users' requests to serving hosts. `sync` is level-triggered and versioned.
- * Errors: LOAD_BALANCER_UNREACHABLE, STALE_STATE_VERSION, NOT_FOUND, INVALID_REQUEST.
+ * Errors: LOAD_BALANCER_UNREACHABLE, STALE_STATE_VERSION, NOT_FOUND, INVALID_REQUEST, PORT_IN_USE, DISK_FULL, CANCELLED.
  */
 export interface LoadBalancer {
   capabilities(): Promise<LoadBalancerCapabilities>;

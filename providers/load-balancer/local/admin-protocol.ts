@@ -85,7 +85,7 @@ export const statsSchema = z.object({
 /** Answer of a refused call; `code` is one of the port's error codes. */
 export const refusalSchema = z.object({
   error: z.object({
-    code: z.enum(["STALE_STATE_VERSION", "NOT_FOUND", "INVALID_REQUEST", "PORT_IN_USE", "INVARIANT"]),
+    code: z.enum(["STALE_STATE_VERSION", "NOT_FOUND", "INVALID_REQUEST", "PORT_IN_USE", "DISK_FULL", "INVARIANT"]),
     message: z.string(),
   }),
 });

@@ -45,6 +45,7 @@ const statusCodes = {
   NOT_FOUND: 404,
   INVALID_REQUEST: 400,
   PORT_IN_USE: 409,
+  DISK_FULL: 507,
   INVARIANT: 500,
 } as const satisfies Record<RefusalCode, number>;
 

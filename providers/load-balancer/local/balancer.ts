@@ -20,6 +20,7 @@ const rebindPauseMs = 100;
 export class Balancer {
   readonly #options: BalancerOptions;
   readonly #fleets = new Map<string, FleetProxy>();
+  #saveOwed = false;
   #lastChange: Promise<unknown> = Promise.resolve();
 
   constructor(options: BalancerOptions) {
@@ -31,13 +32,13 @@ export class Balancer {
     for (const saved of await readStateFile(this.#options.stateFile)) await this.#restoreFleet(saved);
   }
 
-  /** Puts a state in force; an equal version changes nothing. Throws STALE_STATE_VERSION, PORT_IN_USE, INVALID_REQUEST. */
+  /** Puts a state in force; an equal version changes nothing. Throws STALE_STATE_VERSION, PORT_IN_USE, INVALID_REQUEST, DISK_FULL. */
   sync(state: LoadBalancerState): Promise<void> {
     return this.#change(async () => {
       const fleet = this.#fleets.get(state.fleet);
       if (fleet === undefined) return this.#create(state);
       if (state.stateVersion < fleet.state.stateVersion) throw staleVersion(state, fleet.state);
-      if (state.stateVersion === fleet.state.stateVersion) return;
+      if (state.stateVersion === fleet.state.stateVersion) return this.#saveIfOwed();
       await this.#moveListener(fleet, state);
       fleet.apply(state);
       await this.#save();
@@ -76,14 +77,14 @@ export class Balancer {
   }
 
   /** Forgets a fleet; open requests get the time of an orderly stop. */
-  remove(name: string): Promise<void> {
-    return this.#change(async () => {
+  async remove(name: string): Promise<void> {
+    const removed = await this.#change(async () => {
       const fleet = this.#fleets.get(name);
-      if (fleet === undefined) return;
       this.#fleets.delete(name);
-      await this.#save();
-      await fleet.close(limits.lbShutdownMs);
+      await (fleet === undefined ? this.#saveIfOwed() : this.#save());
+      return fleet;
     });
+    await removed?.close(limits.lbShutdownMs);
   }
 
   /** Lets open requests end for a bounded time, then frees everything. */
@@ -166,11 +167,16 @@ export class Balancer {
     return result;
   }
 
-  #save(): Promise<void> {
-    return writeStateFile(
-      this.#options.stateFile,
-      [...this.#fleets.values()].flatMap((fleet) => fleet.saved() ?? []),
-    );
+  async #save(): Promise<void> {
+    this.#saveOwed = true;
+    const fleets = [...this.#fleets.values()].flatMap((fleet) => fleet.saved() ?? []);
+    await writeStateFile(this.#options.stateFile, fleets);
+    this.#saveOwed = false;
+  }
+
+  /** A change that is in force but could not be written is written when it is sent again. */
+  async #saveIfOwed(): Promise<void> {
+    if (this.#saveOwed) await this.#save();
   }
 }
 

@@ -1,4 +1,4 @@
-import { open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { ForewarmError } from "../../../domain/errors.ts";
@@ -34,21 +34,31 @@ export async function readStateFile(path: string): Promise<SavedFleet[]> {
   }
 }
 
-/** Replaces the file as a whole: after a crash it holds the old or the new state, never a part. */
+/**
+ * Replaces the file as a whole: after a crash it holds the old or the new state, never a part.
+ * Throws DISK_FULL when there is no room for it.
+ */
 export async function writeStateFile(path: string, fleets: SavedFleet[]): Promise<void> {
-  const next = `${path}.next`;
-  const file = await open(next, "w", 0o600);
   try {
-    await file.writeFile(JSON.stringify({ version: 1, fleets }));
-    await file.sync();
+    const next = `${path}.next`;
+    await withFile(next, "w", async (file) => {
+      await file.writeFile(JSON.stringify({ version: 1, fleets }));
+      await file.sync();
+    });
+    await rename(next, path);
+    await withFile(dirname(path), "r", (folder) => folder.sync());
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== "ENOSPC" && code !== "EDQUOT") throw cause;
+    throw new ForewarmError("DISK_FULL", `no room for the load balancer's state in ${path}`, { cause });
+  }
+}
+
+async function withFile(path: string, flags: string, use: (file: FileHandle) => Promise<void>): Promise<void> {
+  const file = await open(path, flags, 0o600);
+  try {
+    await use(file);
   } finally {
     await file.close();
-  }
-  await rename(next, path);
-  const folder = await open(dirname(path), "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
