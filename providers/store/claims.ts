@@ -4,7 +4,17 @@ import { pageBounds, pageOf } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
 import type { Store } from "./store.ts";
 
-const claimColumns = ["fleet", "claimId", "hostId", "kind", "requestedAtMs", "grantedAtMs"] as const;
+const claimColumns = [
+  "fleet",
+  "claimId",
+  "hostId",
+  "kind",
+  "requestedAtMs",
+  "grantedAtMs",
+  "epoch",
+  "goldenEpoch",
+  "readyAtMs",
+] as const;
 
 /** The answer of every claim. Claim ids are unique within a fleet, and the database decides which answer was first. */
 export function createClaimTable(db: Kysely<StoreTables>): Pick<Store, "keepClaim" | "claims"> {

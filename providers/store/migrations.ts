@@ -25,6 +25,7 @@ create table hosts (
 create table claims (
   number bigserial primary key, fleet text not null, claim_id text not null, host_id text not null,
   kind text not null, requested_at_ms bigint not null, granted_at_ms bigint not null,
+  epoch bigint not null, golden_epoch bigint not null, ready_at_ms bigint not null,
   unique (fleet, claim_id));
 create index claims_page on claims (fleet, number);
 create table forecasts (

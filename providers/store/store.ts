@@ -36,11 +36,18 @@ export interface HostRow {
 export interface ClaimRow {
   fleet: string;
   claimId: string;
+  /** Empty for a withdrawn claim. */
   hostId: string;
-  /** `warm` when granted from standby at once, `waited` when granted later. */
-  kind: "warm" | "waited";
+  /** `warm` when granted from standby at once, `waited` when granted later, `withdrawn` when no longer wanted. */
+  kind: "warm" | "waited" | "withdrawn";
   requestedAtMs: number;
+  /** When it was granted or withdrawn. */
   grantedAtMs: number;
+  /** Epoch the host held, and the golden epoch, when it was granted. */
+  epoch: number;
+  goldenEpoch: number;
+  /** When the host had last been verified; 0 for a withdrawn claim. */
+  readyAtMs: number;
 }
 
 export interface ForecastRow {

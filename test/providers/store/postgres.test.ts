@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgresStore } from "../../../providers/store/postgres/open-postgres-store.ts";
-import { claimRow, describeStore, hostRow } from "../../contracts/store.ts";
+import { claimRow } from "../../contracts/claim-row.ts";
+import { describeStore, hostRow } from "../../contracts/store.ts";
 import { type PostgresServer, postgresMissing, startPostgres } from "./postgres-server.ts";
 
 const ownServer = process.env["FOREWARM_TEST_DATABASE_URL"] === undefined;
@@ -24,7 +25,10 @@ describe.skipIf(postgresMissing)("on Postgres (skipped when postgresql-15 is mis
 
   it("gives one answer to a claim that two workers keep at once", async () => {
     const connectionString = await server.createDatabase();
-    const stores = await Promise.all([openPostgresStore({ connectionString }), openPostgresStore({ connectionString })]);
+    const stores = await Promise.all([
+      openPostgresStore({ connectionString }),
+      openPostgresStore({ connectionString }),
+    ]);
     for (let round = 0; round < 20; round += 1) {
       const rows = stores.map((_, index) => claimRow("f", `c${round}`, `h${index}`));
       const answers = await Promise.all(stores.map((store, index) => store.keepClaim(rows[index]!)));
