@@ -3,21 +3,12 @@ import type { HostEndpoint } from "../domain/host/host-endpoint.ts";
 import { ForewarmError } from "../domain/errors.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 import type { Backend, LoadBalancer } from "../providers/load-balancer/load-balancer.ts";
-import type { Store } from "../providers/store/store.ts";
+import type { ClaimRow, Store } from "../providers/store/store.ts";
 import { whileHeartbeating } from "./heartbeat.ts";
 import { translateErrors } from "./translate-errors.ts";
 
-/** One answered claim, with what it takes to prove later that it was fit. */
-export interface GrantRow {
-  claimId: string;
-  hostId: string;
-  kind: "warm" | "waited";
-  requestedAtMs: number;
-  grantedAtMs: number;
-  epoch: number;
-  goldenEpoch: number;
-  readyAtMs: number;
-}
+/** One answered claim, as it is recorded. */
+export type GrantRow = Omit<ClaimRow, "fleet">;
 
 export interface PublishRequest {
   fleet: string;

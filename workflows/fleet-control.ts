@@ -43,6 +43,20 @@ export function grantRow(
   };
 }
 
+function withdrawnRow(run: FleetRun, { claimId, requestedAtMs }: WaitingClaim): GrantRow {
+  const goldenEpoch = run.state.golden?.epoch ?? 0;
+  return {
+    claimId,
+    hostId: "",
+    kind: "withdrawn",
+    requestedAtMs,
+    grantedAtMs: Date.now(),
+    epoch: 0,
+    goldenEpoch,
+    readyAtMs: 0,
+  };
+}
+
 /** Demand wants more serving hosts: one claim each, granted from standby at once or left waiting. */
 function claimForDemand(run: FleetRun, count: number): void {
   for (let index = 0; index < count; index += 1) {
@@ -119,7 +133,9 @@ function act(run: FleetRun, targets: CapacityTargets): void {
     poolForPlan(run),
   );
   claimForDemand(run, plan.promote + Math.max(0, plan.shortfall - waiting));
-  withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall));
+  for (const claim of withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall))) {
+    run.grantRows.push(withdrawnRow(run, claim));
+  }
   const serving = heldByDemand(run).filter((host) => host.state === "serving");
   demote(
     run,

@@ -164,7 +164,8 @@ export function grantWaiting(state: FleetState, nowMs: number): LateGrant[] {
 
 /** Demand fell: the newest waiting demand claims are no longer wanted. They stay counted as misses. */
 export function withdrawDemandClaims(state: FleetState, count: number): WaitingClaim[] {
-  const withdrawn = state.waiting.filter((claim) => claim.source === "demand").slice(-count);
+  const waiting = state.waiting.filter((claim) => claim.source === "demand");
+  const withdrawn = waiting.slice(Math.max(0, waiting.length - count));
   state.waiting = state.waiting.filter((claim) => !withdrawn.includes(claim));
   state.totals.withdrawn += withdrawn.length;
   return withdrawn;
