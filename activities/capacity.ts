@@ -128,6 +128,7 @@ export function createCapacityActivities({ provider, loadBalancer, store }: Capa
             stepSeconds: policy.reviewSeconds,
             leadTimeSeconds: leadP50 ?? 0,
             policy,
+            level: policy.serviceLevel,
           })
         : null,
       launchFailureShare: 0,
