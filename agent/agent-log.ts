@@ -1,4 +1,5 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { logPath, rotateLog } from "./application-log.ts";
 
 /** Appends one JSON line to the agent's own log. */
@@ -6,8 +7,15 @@ export type AgentLog = (message: string, detail: Record<string, unknown>) => voi
 
 export function createAgentLog(stateFolder: string, now: () => number): AgentLog {
   const path = logPath(stateFolder, "agent");
+  mkdirSync(dirname(path), { recursive: true });
   return (message, detail) => {
-    rotateLog(path);
-    appendFileSync(path, `${JSON.stringify({ time: now(), pid: process.pid, message, ...detail })}\n`);
+    const line = `${JSON.stringify({ time: now(), pid: process.pid, message, ...detail })}\n`;
+    try {
+      rotateLog(path);
+      appendFileSync(path, line);
+    } catch {
+      // A log that cannot be written, as on a full disk, must not end the agent; its starter may see the line.
+      process.stderr.write(line);
+    }
   };
 }

@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { AgentApplication, AgentRequest, AgentResponseOf } from "../schema/agent-protocol.ts";
+import type { AgentLog } from "./agent-log.ts";
 import { logPath, rotateLog } from "./application-log.ts";
 import type { AgentConfig } from "./config.ts";
 import type { Crash } from "./crash-point.ts";
@@ -27,13 +26,13 @@ export interface ApplicationsDeps {
   config: AgentConfig;
   outbox: Outbox;
   crash: Crash;
+  log: AgentLog;
   now: () => number;
 }
 
 /** The applications this host must run. Callers make one change at a time. */
-export async function openApplications(deps: ApplicationsDeps): Promise<Applications> {
+export function openApplications(deps: ApplicationsDeps): Applications {
   const { config, outbox } = deps;
-  await mkdir(join(config.stateFolder, "logs"), { recursive: true });
   let managed: ManagedApplication[] = [];
 
   const entries = () => managed.map((one) => one.entry());
@@ -43,6 +42,7 @@ export async function openApplications(deps: ApplicationsDeps): Promise<Applicat
     exited: (detail) => outbox.append("application-exited", detail),
     restarted: (detail) => outbox.append("application-restarted", detail),
     spawned: () => deps.crash("after-spawn"),
+    failed: (error) => deps.log("an application could not be looked after", { error: String(error) }),
   };
   const manage = (application: AgentApplication, index: number) =>
     new ManagedApplication({ config, application, isFirst: index === 0 }, { events, now: deps.now });

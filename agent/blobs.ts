@@ -6,6 +6,7 @@ import { limits } from "../domain/limits.ts";
 import { syncPath } from "./durable-file.ts";
 
 const chunksMax = Math.ceil(limits.blobRunBytesMax / limits.blobChunkBytesMax);
+const staleAfterMs = 24 * 3600 * 1000;
 
 export interface BlobChunk {
   sha256: string;
@@ -21,11 +22,12 @@ export interface Blobs {
   /** Keeps one chunk; true once the whole content is there. Chunks may come in any order and more than once. */
   put(chunk: BlobChunk): Promise<boolean>;
   remove(sha256: string): Promise<void>;
-  clear(): Promise<void>;
+  /** Removes content that has waited for more than a day; whoever still wants it sends it again. */
+  removeStale(): Promise<void>;
 }
 
 /** Content that waits to be installed, by its digest. */
-export async function openBlobs(stateFolder: string): Promise<Blobs> {
+export async function openBlobs(stateFolder: string, now: () => number): Promise<Blobs> {
   const folder = join(stateFolder, "blobs");
   await mkdir(folder, { recursive: true });
   const pathOf = (sha256: string) => join(folder, sha256);
@@ -46,8 +48,11 @@ export async function openBlobs(stateFolder: string): Promise<Blobs> {
       return true;
     },
     remove: (sha256) => rm(pathOf(sha256), { force: true }),
-    async clear() {
-      for (const name of await readdir(folder)) await rm(join(folder, name), { force: true });
+    async removeStale() {
+      for (const name of await readdir(folder)) {
+        const { mtimeMs } = await stat(join(folder, name));
+        if (now() - mtimeMs > staleAfterMs) await rm(join(folder, name), { force: true });
+      }
     },
   };
 }

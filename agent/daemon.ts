@@ -18,24 +18,30 @@ export async function runDaemon(config: AgentConfig, now: () => number): Promise
   await mkdir(stateFolder, { recursive: true, mode: 0o700 });
   const release = lockState(stateFolder);
   process.chdir(stateFolder);
+  const log = createAgentLog(stateFolder, now);
   const crash = createCrash(config);
   const outbox = await openOutbox(stateFolder, now);
-  const applications = await openApplications({ config, outbox, crash, now });
+  const applications = openApplications({ config, outbox, crash, log, now });
   const generations = openGenerations(stateFolder, crash);
   const fence = await openFence(stateFolder);
-  const blobs = await openBlobs(stateFolder);
-  const log = createAgentLog(stateFolder, now);
+  const blobs = await openBlobs(stateFolder, now);
   const answer = createAnswer({ config, stateFolder, applications, generations, fence, blobs, outbox, crash, now });
 
+  endOnSignal(() => {
+    log("agent stopped", {});
+    rmSync(socketName, { force: true });
+    release();
+  });
   await applications.adopt();
   await listen({ outbox, answer, log });
   const held = await generations.inForce();
   await outbox.append("agent-started", { agentVersion, epoch: held?.manifest.epoch ?? 0, digest: held?.digest ?? "" });
   log("agent started", { agentVersion });
+}
+
+function endOnSignal(cleanUp: () => void): void {
   const stop = () => {
-    log("agent stopped", {});
-    rmSync(socketName, { force: true });
-    release();
+    cleanUp();
     process.exit(0);
   };
   process.once("SIGTERM", stop).once("SIGINT", stop);

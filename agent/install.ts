@@ -54,7 +54,8 @@ export async function install(deps: InstallDeps, { fence, signed }: InstallReque
   const contentOf = (file: ManifestFile) => findContent(deps.blobs, before, file);
   await deps.generations.activate({ fence, signed, manifest, hooks, contentOf });
   await deps.outbox.append("generation-switched", { ...result, fence });
-  await deps.blobs.clear();
+  for (const { sha256 } of manifest.files) await deps.blobs.remove(sha256);
+  await deps.blobs.removeStale();
   return { ...result, changed: true, hooks };
 }
 

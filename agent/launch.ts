@@ -21,7 +21,6 @@ export async function launch({ config, application, isFirst }: Launch): Promise<
   const pidFile = pidFilePath(config.stateFolder, application.name);
   const log = openLog(logPath(config.stateFolder, application.name));
   mkdirSync(join(config.stateFolder, "run"), { recursive: true });
-  rmSync(pidFile, { force: true });
   try {
     const child = spawn("sh", ["-c", `echo $$ >"$0" && exec "$@"`, pidFile, ...application.command], {
       cwd: join(config.root || "/", application.directory),
@@ -49,6 +48,10 @@ export function recordedPid(stateFolder: string, application: string): number | 
   } catch {
     return null;
   }
+}
+
+export function forgetPid(stateFolder: string, application: string): void {
+  rmSync(pidFilePath(stateFolder, application), { force: true });
 }
 
 function environmentOf(config: AgentConfig, application: AgentApplication, isFirst: boolean): Record<string, string> {

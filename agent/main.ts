@@ -25,6 +25,8 @@ async function main(args: string[]): Promise<void> {
   }
 }
 
+// Whoever started the agent may be gone, and with it the reading end.
+process.stderr.on("error", () => undefined);
 main(process.argv.slice(2)).catch((error: unknown) => {
   const known = isForewarmError(error) ? `${error.code}: ${error.message}` : String(error);
   process.stderr.write(`agent: ${known}\n`);

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { limits } from "../domain/limits.ts";
 import type { JournalEntry } from "./journal.ts";
-import { type Launch, launch, recordedPid } from "./launch.ts";
+import { forgetPid, type Launch, launch, recordedPid } from "./launch.ts";
 import { identifyProcess, isRunning, type ProcessIdentity, signalGroup } from "./process-identity.ts";
 
 const pollMs = 500;
@@ -15,6 +15,8 @@ export interface ApplicationEvents {
   exited(detail: Record<string, unknown>): Promise<void>;
   restarted(detail: Record<string, unknown>): Promise<void>;
   spawned(): void;
+  /** Something went wrong outside any request, such as a full disk; it is tried again at the next turn. */
+  failed(error: unknown): void;
 }
 
 type Known = Omit<JournalEntry, "application">;
@@ -53,7 +55,7 @@ export class ManagedApplication {
     await this.#hold(null);
     const child = await launch(this.#place);
     this.#events.spawned();
-    child.once("exit", (exitCode, signal) => void this.#ended(turn, { exitCode, signal }));
+    child.once("exit", (exitCode, signal) => this.#inBackground(this.#ended(turn, { exitCode, signal })));
     await this.#hold(child.pid === undefined ? null : identifyProcess(child.pid));
   }
 
@@ -72,6 +74,10 @@ export class ManagedApplication {
     this.#process = null;
   }
 
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#events.failed(error));
+  }
+
   #name(): string {
     return this.#place.application.name;
   }
@@ -85,13 +91,15 @@ export class ManagedApplication {
   async #hold(held: ProcessIdentity | null): Promise<void> {
     this.#process = held;
     this.#startedAtMs = this.#now();
+    // Before the journal says that there is no process, so that no later agent takes a recycled pid for it.
+    if (held === null) forgetPid(this.#place.config.stateFolder, this.#name());
     await this.#events.changed();
   }
 
   async #watch(adopted: ProcessIdentity): Promise<void> {
     const turn = this.#nextTurn();
     this.#timer = setInterval(() => {
-      if (!isRunning(adopted)) void this.#ended(turn, { exitCode: null, signal: null });
+      if (!isRunning(adopted)) this.#inBackground(this.#ended(turn, { exitCode: null, signal: null }));
     }, pollMs);
     await this.#hold(adopted);
   }
@@ -101,7 +109,8 @@ export class ManagedApplication {
     clearInterval(this.#timer);
     const pid = this.#process?.pid ?? null;
     this.#failuresInRow = this.#now() - this.#startedAtMs > steadyMs ? 0 : this.#failuresInRow + 1;
-    this.#timer = setTimeout(() => void this.#restart(turn), restartDelayMs(this.#failuresInRow));
+    const delayMs = restartDelayMs(this.#failuresInRow);
+    this.#timer = setTimeout(() => this.#inBackground(this.#restart(turn)), delayMs);
     await this.#hold(null);
     await this.#events.exited({ application: this.#name(), pid, ...how });
   }

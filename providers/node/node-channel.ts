@@ -50,7 +50,8 @@ export interface NodeChannel {
   ): Promise<AgentResponseOf<Request>>;
   /**
    * Follows the agent's durable outbox. A notice is acknowledged only after `onNotice` resolved;
-   * a notice whose handler failed comes again. Ends when `signal` aborts.
+   * a notice whose handler failed comes again. Resolves when `signal` aborts, rejects with CHANNEL_LOST when the
+   * connection breaks: the caller follows again.
    */
   notices(
     endpoint: HostEndpoint,

@@ -74,9 +74,12 @@ export function manifestOf(epoch: number, files: Record<string, string>): Golden
 
 /** One host as an agent sees it: a root folder with a state folder below. */
 export interface AgentHost {
+  bundle: string;
   root: string;
   state: string;
   key: SigningKey;
+  /** The pid of the agent that holds the state folder. */
+  lockedBy(): number | null;
   daemon: ChildProcess | undefined;
   /** Starts the real bundle and waits until it listens. */
   start(environment?: Record<string, string>): Promise<void>;
@@ -97,10 +100,12 @@ export function makeAgentHost(bundle: string, key = makeSigningKey()): AgentHost
   const clients: AgentClient[] = [];
 
   const host: AgentHost = {
+    bundle,
     root,
     state,
     key,
     daemon: undefined,
+    lockedBy: () => readLock(state),
     async start(environment = {}) {
       const child = spawn(process.execPath, [bundle, "daemon"], {
         env: { PATH: process.env["PATH"], FOREWARM_ROOT: root, FOREWARM_ADDRESS: "127.0.0.1", ...environment },
@@ -124,11 +129,21 @@ export function makeAgentHost(bundle: string, key = makeSigningKey()): AgentHost
     async dispose() {
       for (const client of clients) client.close();
       await host.kill();
+      const other = host.lockedBy();
+      if (other !== null && other !== host.daemon?.pid) killGroup(other);
       for (const pid of journalPids(state)) killGroup(pid);
       rmSync(root, { recursive: true, force: true });
     },
   };
   return host;
+}
+
+function readLock(state: string): number | null {
+  try {
+    return (JSON.parse(readFileSync(join(state, "agent.lock"), "utf8")) as { pid: number }).pid;
+  } catch {
+    return null;
+  }
 }
 
 /** Pids of the applications that the journal names. */
@@ -256,10 +271,20 @@ export async function until<T>(fact: () => Promise<T | false> | T | false, what:
   const deadline = performance.now() + 15_000;
   while (performance.now() < deadline) {
     const found = await fact();
-    if (found !== false && found !== undefined) return found as T;
+    if (found !== false && found !== undefined) return found;
     await wait(20);
   }
   throw new Error(`never became true: ${what}`);
+}
+
+/** The error a promise ends with; watched from now on, so that it may be awaited later. */
+export function failureOf(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    (value) => {
+      throw new Error(`expected a failure, got ${JSON.stringify(value)}`);
+    },
+    (error: unknown) => error,
+  );
 }
 
 export async function freePort(): Promise<number> {

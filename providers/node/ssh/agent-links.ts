@@ -36,7 +36,7 @@ function openLink(connection: HostConnection): Promise<AgentLink> {
       return link;
     } catch (error) {
       link.close();
-      throw connection.lost.aborted ? error : noAgent(host, error);
+      throw connection.lost.aborted ? error : noAgent(error);
     }
   });
 }
@@ -48,9 +48,7 @@ async function greet(host: string, link: AgentLink, signal: AbortSignal): Promis
 }
 
 /** A stream that opens and then closes or stays silent means that no agent listens behind it. */
-function noAgent(host: string, error: unknown): unknown {
+function noAgent(error: unknown): unknown {
   if (!isForewarmError(error) || (error.code !== "CHANNEL_LOST" && error.code !== "COMMAND_TIMED_OUT")) return error;
-  return new ForewarmError("HOST_UNREACHABLE", `${host}: the agent does not answer: ${error.message}`, {
-    cause: error,
-  });
+  return new ForewarmError("HOST_UNREACHABLE", `${error.message} (does the agent run?)`, { cause: error });
 }

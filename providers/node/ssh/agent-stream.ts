@@ -10,6 +10,8 @@ export interface AgentStream {
   complaint(): string;
 }
 
+const complaintCharsMax = 300;
+
 /**
  * Opens a byte stream to the agent's socket: a stream-local forward, or, where the server refuses that,
  * the attaching program in a session channel.
@@ -20,7 +22,7 @@ export async function openAgentStream(connection: HostConnection, signal: AbortS
   const channel = await openExec(connection, agentAttachCommand, signal);
   let complaint = "";
   channel.stderr.on("data", (chunk: Buffer) => {
-    if (complaint.length < 1000) complaint += chunk.toString("utf8");
+    complaint = `${complaint}${chunk.toString("utf8")}`.slice(0, complaintCharsMax);
   });
   return { duplex: channel, complaint: () => complaint.trim() };
 }

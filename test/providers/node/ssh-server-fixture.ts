@@ -24,7 +24,8 @@ export interface SshServerOptions {
   root: string;
   sessionsMax?: number;
   streamLocal?: "forward" | "refuse";
-  environment?: Record<string, string>;
+  /** Where forwards to the agent's socket lead; below the root by default. */
+  socketPath?: string;
 }
 
 export interface SshServerFixture {
@@ -33,12 +34,18 @@ export interface SshServerFixture {
   sessionsPeak(): number;
   refusedSessions(): number;
   connections(): number;
+  /** Connections that are open now. */
+  open(): number;
   connectsPeak(): number;
   signals: string[];
   children: Set<ChildProcess>;
   commands: string[];
   /** Stops answering without closing anything, as a machine that hangs. */
   freeze(): void;
+  /** Accepts connections from now on, but never answers on them. */
+  freezeNewConnections(): void;
+  /** Closes the open session channels without an exit status. */
+  closeSessions(): void;
   /** Cuts every connection with a TCP reset. */
   resetConnections(): void;
   stop(): Promise<void>;
@@ -53,6 +60,8 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
   const signals: string[] = [];
   const commands: string[] = [];
   const children = new Set<ChildProcess>();
+  const channels = new Set<ServerChannel>();
+  let silent = false;
 
   const runCommand = (session: Session) => {
     let child: ChildProcess | undefined;
@@ -65,10 +74,13 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
       commands.push(command);
       child = spawn("sh", ["-c", command], {
         detached: true,
-        env: { ...process.env, ...options.environment, FOREWARM_ROOT: options.root },
+        env: { ...process.env, FOREWARM_ROOT: options.root },
       });
       children.add(child);
-      joinStreams(accept(), child, () => children.delete(child!));
+      const channel = accept();
+      channels.add(channel);
+      channel.on("close", () => channels.delete(channel));
+      joinStreams(channel, child, () => children.delete(child!));
     });
   };
 
@@ -97,7 +109,7 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
     });
     connection.on("openssh.streamlocal", (accept, reject, info) => {
       if (options.streamLocal === "refuse") return reject();
-      const socket = connect(join(options.root, info.socketPath));
+      const socket = connect(options.socketPath ?? join(options.root, info.socketPath));
       socket.once("error", () => reject());
       socket.once("connect", () => {
         const channel = accept();
@@ -116,7 +128,8 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
     state.connections += 1;
     state.handshakes += 1;
     state.connectsPeak = Math.max(state.connectsPeak, state.handshakes);
-    server.injectSocket(socket);
+    if (silent) socket.resume();
+    else server.injectSocket(socket);
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
   const address = listener.address();
@@ -140,6 +153,11 @@ export async function startSshServer(options: SshServerOptions): Promise<SshServ
     signals,
     children,
     commands,
+    open: () => sockets.size,
+    freezeNewConnections: () => {
+      silent = true;
+    },
+    closeSessions: () => channels.forEach((channel) => channel.close()),
     freeze: () => sockets.forEach((socket) => socket.pause()),
     resetConnections: () => sockets.forEach((socket) => socket.resetAndDestroy()),
     async stop() {
