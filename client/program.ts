@@ -2,6 +2,7 @@ import { Command, Option, type OutputConfiguration } from "commander";
 import { registerComplete } from "./completion.ts";
 import { registerApply } from "./commands/apply.ts";
 import { registerClaim } from "./commands/claim.ts";
+import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerDemote, registerPromote, registerRelease } from "./commands/host-moves.ts";
@@ -21,7 +22,7 @@ type Register = (program: Command) => void;
 
 /** Every command, in the order of `--help`. A verb is listed here once it works. */
 const commandGroups: readonly { title: string; commands: readonly Register[] }[] = [
-  { title: "Embedded stack:", commands: [registerUp, registerDown] },
+  { title: "Embedded stack:", commands: [registerUp, registerDown, registerDemo] },
   { title: "Templates:", commands: [registerInit, registerValidate, registerSchema] },
   { title: "Fleets:", commands: [registerPlan, registerApply, registerStatus, registerWatch] },
   { title: "Hosts:", commands: [registerClaim, registerRelease, registerPromote, registerDemote] },
