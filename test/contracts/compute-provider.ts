@@ -173,29 +173,32 @@ export function describeComputeProvider(name: string, makeProvider: () => Promis
 
     test("stop and start keep the machine's identity, or are refused where declared missing", async () => {
       const [machine] = await under.provider.launch(request("r", 1));
-      const machineId = machine!.machineId;
-      if (!(await under.provider.capabilities()).stop) {
-        expect(await codeOf(under.provider.stop(machineId))).toBe("INVALID_REQUEST");
-        expect(await codeOf(under.provider.start(machineId))).toBe("INVALID_REQUEST");
-        return;
-      }
+      const { machineId, endpoint } = machine!;
+      const { stop } = await under.provider.capabilities();
       await reach(machineId, "running");
-      await under.provider.stop(machineId);
-      await under.provider.stop(machineId);
-      expect((await reach(machineId, "stopped")).endpoint).toEqual(machine!.endpoint);
-      await under.provider.start(machineId);
-      await under.provider.start(machineId);
-      expect((await reach(machineId, "running")).endpoint).toEqual(machine!.endpoint);
-      await under.provider.terminate([machineId]);
-      expect(await codeOf(under.provider.start(machineId))).toBe("INVALID_REQUEST");
+      const answer = stop ? "none" : "INVALID_REQUEST";
+      expect(await codeOf(under.provider.stop(machineId))).toBe(answer);
+      expect(await codeOf(under.provider.stop(machineId))).toBe(answer);
+      expect((await reach(machineId, stop ? "stopped" : "running")).endpoint).toEqual(endpoint);
+      expect(await codeOf(under.provider.start(machineId))).toBe(answer);
+      expect(await codeOf(under.provider.start(machineId))).toBe(answer);
+      expect((await reach(machineId, "running")).endpoint).toEqual(endpoint);
+    });
+
+    test("does not start what is terminated", async () => {
+      const [machine] = await under.provider.launch(request("r", 1));
+      await under.provider.terminate([machine!.machineId]);
+      expect(await codeOf(under.provider.start(machine!.machineId))).toBe("INVALID_REQUEST");
+      expect(await codeOf(under.provider.stop(machine!.machineId))).toBe("INVALID_REQUEST");
     });
 
     test("does not know machines that never were", async () => {
-      expect(await under.provider.describe({ machineIds: ["nobody"] })).toEqual([]);
       const { stop, console } = await under.provider.capabilities();
-      if (stop) expect(await codeOf(under.provider.stop("nobody"))).toBe("NOT_FOUND");
-      if (stop) expect(await codeOf(under.provider.start("nobody"))).toBe("NOT_FOUND");
-      if (console) expect(await codeOf(under.provider.console("nobody"))).toBe("NOT_FOUND");
+      const codeWhere = (capable: boolean) => (capable ? "NOT_FOUND" : "INVALID_REQUEST");
+      expect(await under.provider.describe({ machineIds: ["nobody"] })).toEqual([]);
+      expect(await codeOf(under.provider.stop("nobody"))).toBe(codeWhere(stop));
+      expect(await codeOf(under.provider.start("nobody"))).toBe(codeWhere(stop));
+      expect(await codeOf(under.provider.console("nobody"))).toBe(codeWhere(console));
     });
 
     test("has a console exactly when it says so", async () => {

@@ -1,6 +1,5 @@
 import type { MachineFault, RackWideFault } from "./fault-knobs.ts";
 import type { RackHost } from "./host.ts";
-import type { RackContext } from "./rack-context.ts";
 
 /** Plays a fault of one machine. */
 export function playOnMachine(host: RackHost, fault: MachineFault): Promise<void> {
@@ -23,12 +22,11 @@ export function playOnMachine(host: RackHost, fault: MachineFault): Promise<void
 }
 
 /** A zone fails: its hosts die, or stand still when they run. */
-async function loseZone(host: RackHost, effect: "crash" | "freeze", context: RackContext): Promise<void> {
-  const { machineId, zone, state } = host.record.machine;
+function loseZone(host: RackHost, effect: "crash" | "freeze"): Promise<void> {
+  const { zone, state } = host.record.machine;
   const detail = `zone ${zone} is lost`;
   if (effect === "crash" || state !== "running") return host.crash("zone-lost", detail);
-  await host.freeze(true);
-  await context.emit({ machineId, kind: "zone-lost", detail });
+  return host.freeze(true, { kind: "zone-lost", detail });
 }
 
 async function recover(host: RackHost): Promise<void> {
@@ -38,10 +36,10 @@ async function recover(host: RackHost): Promise<void> {
 }
 
 /** What a fault of the rack or of a zone does to the hosts there are. */
-export async function playOnHosts(hosts: RackHost[], fault: RackWideFault, context: RackContext): Promise<void> {
+export async function playOnHosts(hosts: RackHost[], fault: RackWideFault): Promise<void> {
   if (fault.kind === "reset") await Promise.all(hosts.map(recover));
   if (fault.kind !== "zone-loss" && fault.kind !== "zone-return") return;
   const hit = hosts.filter((host) => host.record.machine.zone === fault.zone);
   if (fault.kind === "zone-return") await Promise.all(hit.map((host) => host.freeze(false)));
-  else await Promise.all(hit.map((host) => loseZone(host, fault.effect, context)));
+  else await Promise.all(hit.map((host) => loseZone(host, fault.effect)));
 }

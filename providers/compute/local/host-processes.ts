@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess, ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { ForewarmError } from "../../../domain/errors.ts";
-import { hostMarker, initCommand, initMarker, shellCommand } from "./isolation.ts";
+import { hostMarker, infoDescriptor, initCommand, initMarker, shellCommand, upDescriptor } from "./isolation.ts";
 import type { HostSpace, IsolationMode } from "./isolation.ts";
 import { isAlive, listProcesses, pidNamespace, pidsWithMarker, readProcess, sendSignal } from "./process-table.ts";
 import type { ProcessId, ProcessRow } from "./process-table.ts";
@@ -41,20 +42,33 @@ function identify(pid: number | undefined): ProcessId {
   return { pid: row.pid, startedAt: row.startedAt };
 }
 
+/** The output of a child at one of its further descriptors. */
+function readableAt(child: ChildProcess, descriptor: number): Readable | null {
+  const stream = child.stdio[descriptor];
+  return stream && "read" in stream ? stream : null;
+}
+
+/** Waits until the walls of a host stand and answers its first process, as seen from outside. */
+async function initInside(info: Readable, up: Readable): Promise<ProcessId> {
+  const text = await readAll(info);
+  const [first] = await Promise.race([once(up, "data"), once(up, "end")]);
+  up.destroy();
+  if (first === undefined) throw new ForewarmError("INVARIANT", "bwrap ended before the host was up");
+  return identify(infoSchema.parse(JSON.parse(text))["child-pid"]);
+}
+
 /** Starts the first process of a host, in its own session, so that it outlives the rack. */
 export async function startInit(mode: IsolationMode, space: HostSpace, logPath: string): Promise<ProcessId> {
   const { file, args, cwd, env } = initCommand(mode, space);
   const log = openSync(logPath, "a");
-  const withInfo = mode === "bwrap" ? (["pipe"] as const) : [];
-  const stdio = ["ignore" as const, log, log, ...withInfo];
-  const child = spawn(file, args, { cwd, env, detached: true, stdio });
+  const pipes = mode === "bwrap" ? (["pipe", "pipe"] as const) : [];
+  const child = spawn(file, args, { cwd, env, detached: true, stdio: ["ignore", log, log, ...pipes] });
   closeSync(log);
   await spawned(child);
   child.unref();
-  const info = child.stdio[3];
-  if (!info || !("read" in info)) return identify(child.pid);
-  const text = await readAll(info);
-  return identify(infoSchema.parse(JSON.parse(text))["child-pid"]);
+  const info = readableAt(child, infoDescriptor);
+  const up = readableAt(child, upDescriptor);
+  return info && up ? initInside(info, up) : identify(child.pid);
 }
 
 /** Runs a shell command in a host as the leader of a new session and process group. */

@@ -13,7 +13,8 @@ export interface HostSshOptions {
   /** Private host key as OpenSSH text. */
   hostKey: string;
   authorizedKey: string;
-  spawnShell(command: string): ChildProcessWithoutNullStreams;
+  /** Null when the host has just lost its power. */
+  spawnShell(command: string): ChildProcessWithoutNullStreams | null;
   /** Path on this computer of a Unix socket that the host names by its own absolute path. */
   resolveSocket(path: string): string;
   onCommandEnd(end: CommandEnd): void;
@@ -37,7 +38,9 @@ function isAuthorized(context: AuthContext, allowed: ParsedKey): boolean {
 function serveSession(session: Session, options: HostSshOptions): void {
   let running: RunningCommand | null = null;
   const start = (channel: ServerChannel, command: string) => {
-    running = runOnChannel(channel, options.spawnShell(command), (end) => options.onCommandEnd(end));
+    const child = options.spawnShell(command);
+    if (child) running = runOnChannel(channel, child, (end) => options.onCommandEnd(end));
+    else channel.destroy();
   };
   session.on("exec", (accept, _reject, { command }) => start(accept(), command));
   session.on("shell", (accept) => start(accept(), "exec /bin/sh -i"));
@@ -74,10 +77,13 @@ function serveConnection(connection: Connection, allowed: ParsedKey, options: Ho
   });
 }
 
+/** Clients offer forwards to Unix sockets only to servers that call themselves OpenSSH. */
+const ident = "OpenSSH_9.0 forewarm-rack";
+
 /** Public key authentication alone, commands in the host, and forwards to the host's Unix sockets. */
 export function createHostSshServer(options: HostSshOptions): HostSshServer {
   const allowed = parsePublicKey(options.authorizedKey);
-  const server = new ssh2.Server({ hostKeys: [options.hostKey], ident: "forewarm-rack" }, (connection) =>
+  const server = new ssh2.Server({ hostKeys: [options.hostKey], ident }, (connection) =>
     serveConnection(connection, allowed, options),
   );
   return { serve: (socket) => server.injectSocket(socket) };

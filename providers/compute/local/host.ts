@@ -1,15 +1,15 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import { mkdir } from "node:fs/promises";
 import { join, normalize } from "node:path";
-import { ForewarmError } from "../../../domain/errors.ts";
 import type { Machine, ProviderEvent } from "../compute-provider.ts";
-import { writeConsole } from "./host-console.ts";
+import { consoleWriter } from "./host-console.ts";
 import type { HostGate } from "./host-gate.ts";
 import { newHostKey } from "./host-key.ts";
 import { killHost, shutDownHost, signalHost, spawnInHost, startInit } from "./host-processes.ts";
-import type { HostProcesses } from "./host-processes.ts";
-import { consolePath, createRoot, linkRoot, removeHost, rootFolder, usedRoot } from "./host-root.ts";
+import { consolePath, createRoot, hostFolder, linkRoot, removeHost, rootFolder } from "./host-root.ts";
 import { createHostSshServer } from "./host-ssh-server.ts";
-import type { HostSpace } from "./isolation.ts";
+import { MachineBook } from "./machine-book.ts";
+import type { Change } from "./machine-book.ts";
 import { isAlive } from "./process-table.ts";
 import type { RackContext } from "./rack-context.ts";
 import type { HostRecord } from "./rack-state.ts";
@@ -22,48 +22,20 @@ const stopGraceMs = 3000;
 export class RackHost {
   readonly machineId: string;
   private readonly context: RackContext;
+  private readonly book: MachineBook;
   private readonly gate: HostGate;
   private bootTimer: NodeJS.Timeout | undefined;
   private endSlowness: (() => void) | undefined;
   private readonly steps = createSerial();
+  private readonly say: (text: string) => void;
 
   constructor(context: RackContext, machineId: string, gate: HostGate) {
     this.context = context;
     this.machineId = machineId;
+    this.book = new MachineBook(context, machineId);
     this.gate = gate;
+    this.say = consoleWriter(consolePath(context.home, machineId), context);
     this.serveSsh();
-  }
-
-  get record(): HostRecord {
-    const record = this.context.state.hosts.get(this.machineId);
-    if (record) return record;
-    throw new ForewarmError("NOT_FOUND", `machine ${this.machineId} is unknown`);
-  }
-
-  private get state(): Machine["state"] {
-    return this.record.machine.state;
-  }
-
-  private async change(patch: Partial<HostRecord>, state: Machine["state"] = this.state): Promise<void> {
-    const before = this.record;
-    await this.context.commit([{ kind: "host", host: { ...before, ...patch, machine: { ...before.machine, state } } }]);
-  }
-
-  private say(text: string): void {
-    const path = consolePath(this.context.home, this.machineId);
-    writeConsole(path, this.context.nowMs(), text).catch((error: unknown) =>
-      this.context.log.warn({ err: error, machineId: this.machineId }, "console not written"),
-    );
-  }
-
-  private get space(): HostSpace {
-    const { hostId, address, servicePort } = this.record.machine.endpoint;
-    const root = usedRoot(this.context.home, this.machineId);
-    return { machineId: this.machineId, hostId, root, address, servicePort };
-  }
-
-  private get processes(): HostProcesses {
-    return { machineId: this.machineId, init: this.record.init };
   }
 
   private serveSsh(): void {
@@ -72,7 +44,7 @@ export class RackHost {
       hostKey: changedHostKey ?? hostKey,
       authorizedKey,
       spawnShell: (command) => this.spawnShell(command),
-      resolveSocket: (path) => join(this.space.root, normalize(`/${path}`)),
+      resolveSocket: (path) => join(this.book.space.root, normalize(`/${path}`)),
       onCommandEnd: ({ code, signal, stderrTail }) => {
         if (code !== 0) this.say(`command ended with ${signal ?? code}: ${stderrTail}`);
       },
@@ -80,16 +52,23 @@ export class RackHost {
     this.gate.handTo((socket) => server.serve(socket));
   }
 
-  private spawnShell(command: string): ChildProcessWithoutNullStreams {
+  private spawnShell(command: string): ChildProcessWithoutNullStreams | null {
     const { init } = this.record;
-    if (!init) throw new ForewarmError("INVARIANT", `machine ${this.machineId} is not running`);
-    return spawnInHost(this.context.isolation, this.space, { initPid: init.pid, command });
+    return init && spawnInHost(this.context.isolation, this.book.space, { initPid: init.pid, command });
   }
 
   private setGate(): void {
     const { frozen, refuseSsh } = this.record;
     if (this.state !== "running" || refuseSsh) this.gate.set("closed");
     else this.gate.set(frozen ? "held" : "open");
+  }
+
+  get record(): HostRecord {
+    return this.book.record;
+  }
+
+  private get state(): Machine["state"] {
+    return this.book.record.machine.state;
   }
 
   /** Goes on with the boot that the record says is under way. */
@@ -106,6 +85,7 @@ export class RackHost {
   private async prepareBoot(boots: number): Promise<void> {
     const { machine, image, bootReadyAtMs } = this.record;
     if (machine.state !== "pending" || this.record.boots !== boots) return;
+    await mkdir(hostFolder(this.context.home, this.machineId), { recursive: true });
     this.say(`boot ${boots} of ${machine.hostId}; SSH host key ${machine.endpoint.hostKeyFingerprint}`);
     await createRoot(image, rootFolder(this.context.home, this.machineId));
     await linkRoot(this.context.home, this.machineId);
@@ -119,11 +99,13 @@ export class RackHost {
   private async finishBoot(boots: number): Promise<void> {
     if (this.state !== "pending" || this.record.boots !== boots) return;
     const log = consolePath(this.context.home, this.machineId);
-    const init = await startInit(this.context.isolation, this.space, log);
-    await this.change({ init, bootReadyAtMs: null }, "running");
+    const init = await startInit(this.context.isolation, this.book.space, log);
+    const recorded = this.book.change({ init, bootReadyAtMs: null }, { state: "running" });
+    // Whoever is told that the machine runs must also find its SSH open.
     this.setGate();
     this.setSlowness();
-    this.say(`running at ${this.space.address}, SSH port ${this.record.machine.endpoint.sshPort}`);
+    await recorded;
+    this.say(`running at ${this.book.space.address}, SSH port ${this.record.machine.endpoint.sshPort}`);
   }
 
   /** Takes the host over from an earlier rack: what runs goes on running, what was under way is finished. */
@@ -132,13 +114,13 @@ export class RackHost {
       const { init, frozen } = this.record;
       if (this.state === "running" && samePower && init && isAlive(init)) {
         await linkRoot(this.context.home, this.machineId);
-        if (!frozen) signalHost(this.processes, "SIGCONT");
+        if (!frozen) signalHost(this.book.processes, "SIGCONT");
         this.setGate();
         this.setSlowness();
         return;
       }
       if (this.state === "running") await this.losePower("crashed", "its processes were gone when the rack came back");
-      else await killHost(this.processes);
+      else await killHost(this.book.processes);
       if (this.state === "pending") this.continueBoot();
     });
   }
@@ -147,10 +129,10 @@ export class RackHost {
   stop(): Promise<void> {
     return this.steps.run(async () => {
       if (this.state === "stopped") return;
-      this.refuseTerminated("stopped");
+      this.book.refuseTerminated("stopped");
       const { frozen } = this.record;
-      const processes = this.processes;
-      await this.powerOff();
+      const processes = this.book.processes;
+      await this.powerOff({ state: "stopped" });
       await (frozen ? killHost(processes) : shutDownHost(processes, stopGraceMs));
       this.say("stopped");
     });
@@ -159,32 +141,30 @@ export class RackHost {
   /** Boots a stopped machine; one that boots or runs is left alone. */
   start(): Promise<void> {
     return this.steps.run(async () => {
-      this.refuseTerminated("started");
+      this.book.refuseTerminated("started");
       if (this.state !== "stopped") return;
       const boots = this.record.boots + 1;
       const { requestId, ordinal } = this.record.machine;
-      await this.change({ boots, bootReadyAtMs: this.context.planBoot({ requestId, ordinal, boots }) }, "pending");
+      await this.book.change(
+        { boots, bootReadyAtMs: this.context.planBoot({ requestId, ordinal, boots }) },
+        { state: "pending" },
+      );
       this.continueBoot();
     });
   }
 
-  private refuseTerminated(verb: string): void {
-    if (this.state === "terminated")
-      throw new ForewarmError("INVALID_REQUEST", `machine ${this.machineId} is terminated and cannot be ${verb}`);
-  }
-
-  private async powerOff(state: Machine["state"] = "stopped"): Promise<void> {
+  private async powerOff(news: Change): Promise<void> {
     clearTimeout(this.bootTimer);
     this.endSlowness?.();
     this.gate.set("closed");
-    await this.change({ init: null, bootReadyAtMs: null, frozen: false, reclaimAtMs: null }, state);
+    await this.book.change({ init: null, bootReadyAtMs: null, frozen: false, reclaimAtMs: null }, news);
   }
 
   /** Ends the machine for ever: no process, no folder, no listener stays. */
   terminate(): Promise<void> {
     return this.steps.run(async () => {
-      const processes = this.processes;
-      if (this.state !== "terminated") await this.powerOff("terminated");
+      const processes = this.book.processes;
+      if (this.state !== "terminated") await this.powerOff({ state: "terminated" });
       await this.gate.close();
       await killHost(processes);
       await removeHost(this.context.home, this.machineId);
@@ -199,25 +179,24 @@ export class RackHost {
   }
 
   private async losePower(kind: ProviderEvent["kind"], detail: string): Promise<void> {
-    const processes = this.processes;
-    await this.powerOff();
-    await this.context.emit({ machineId: this.machineId, kind, detail });
+    const processes = this.book.processes;
+    await this.powerOff({ state: "stopped", event: { kind, detail } });
     await killHost(processes);
     this.say(`power lost: ${detail}`);
   }
 
   /** Stops, or lets go on, all processes and the network of a running host. */
-  freeze(frozen: boolean): Promise<void> {
+  freeze(frozen: boolean, event?: Pick<ProviderEvent, "kind" | "detail">): Promise<void> {
     return this.steps.run(async () => {
       if (this.state !== "running") return;
-      await this.change({ frozen });
+      await this.book.change({ frozen }, event ? { event } : {});
       this.setSlowness();
       this.pause(frozen);
     });
   }
 
   private pause(paused: boolean): void {
-    signalHost(this.processes, paused ? "SIGSTOP" : "SIGCONT");
+    signalHost(this.book.processes, paused ? "SIGSTOP" : "SIGCONT");
     if (paused) this.gate.set("held");
     else this.setGate();
   }
@@ -225,7 +204,7 @@ export class RackHost {
   /** The host runs only this share of the time. */
   slow(runShare: number): Promise<void> {
     return this.steps.run(async () => {
-      await this.change({ runShare });
+      await this.book.change({ runShare });
       this.setSlowness();
     });
   }
@@ -239,7 +218,7 @@ export class RackHost {
 
   refuseSsh(refuseSsh: boolean): Promise<void> {
     return this.steps.run(async () => {
-      await this.change({ refuseSsh });
+      await this.book.change({ refuseSsh });
       this.setGate();
     });
   }
@@ -247,7 +226,7 @@ export class RackHost {
   /** Shows another host key than the recorded one, or that one again. */
   changeHostKey(changed: boolean): Promise<void> {
     return this.steps.run(async () => {
-      await this.change({ changedHostKey: changed ? newHostKey() : null });
+      await this.book.change({ changedHostKey: changed ? newHostKey() : null });
       this.serveSsh();
       this.gate.dropAll();
     });
@@ -256,17 +235,17 @@ export class RackHost {
   /** Announces the loss of the machine, which comes when the grace is over. */
   reclaim(graceSeconds: number): Promise<void> {
     return this.steps.run(async () => {
-      this.refuseTerminated("reclaimed");
-      await this.change({ reclaimAtMs: this.context.nowMs() + graceSeconds * 1000 });
+      this.book.refuseTerminated("reclaimed");
       const detail = `the machine is taken back in ${graceSeconds} s`;
-      await this.context.emit({ machineId: this.machineId, kind: "reclaim-notice", detail });
+      const reclaimAtMs = this.context.nowMs() + graceSeconds * 1000;
+      await this.book.change({ reclaimAtMs }, { event: { kind: "reclaim-notice", detail } });
     });
   }
 
   /** Ends faults that need nothing more than forgetting. */
   forgetFaults(): Promise<void> {
     return this.steps.run(async () => {
-      await this.change({ runShare: 1, refuseSsh: false, reclaimAtMs: null });
+      await this.book.change({ runShare: 1, refuseSsh: false, reclaimAtMs: null });
       this.setSlowness();
       this.setGate();
     });
@@ -288,7 +267,7 @@ export class RackHost {
     clearTimeout(this.bootTimer);
     if (this.endSlowness) {
       this.endSlowness();
-      if (this.state === "running" && !this.record.frozen) signalHost(this.processes, "SIGCONT");
+      if (this.state === "running" && !this.record.frozen) signalHost(this.book.processes, "SIGCONT");
     }
     await this.steps.idle();
     await this.gate.close();

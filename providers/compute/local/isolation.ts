@@ -48,7 +48,12 @@ const systemSettings = [
 ];
 
 /** The first process of a host does nothing, and does not take part in an orderly stop. */
-const idle = ["/bin/sh", "-c", 'trap "" TERM INT HUP; exec sleep 2147483647'] as const;
+const idle = 'trap "" TERM INT HUP; exec sleep 2147483647';
+
+/** bwrap tells the pid inside before the walls stand; that the first process speaks means that they do. */
+export const infoDescriptor = 3;
+export const upDescriptor = 4;
+const announceUp = `echo up >&${upDescriptor}; exec ${upDescriptor}>&-;`;
 
 /** In the environment of a host's first processes alone. */
 export const initMarker = "FOREWARM_INIT=1";
@@ -118,11 +123,11 @@ function wallArgs({ root, hostId }: HostSpace): string[] {
   return [...unshare, "--hostname", hostId, ...folders];
 }
 
-/** The command whose process is the host's first; in bwrap mode it writes the pid inside to descriptor 3. */
+/** The command whose process is the host's first; in bwrap mode it tells its pid and its start on two descriptors. */
 export function initCommand(mode: IsolationMode, space: HostSpace): HostCommand {
   const env = { ...hostEnvironment(mode, space), FOREWARM_INIT: "1" };
-  if (mode === "none") return { file: idle[0], args: idle.slice(1), cwd: space.root, env };
-  const args = [...wallArgs(space), "--info-fd", "3", "--", ...idle];
+  if (mode === "none") return { file: "/bin/sh", args: ["-c", idle], cwd: space.root, env };
+  const args = [...wallArgs(space), "--info-fd", String(infoDescriptor), "--", "/bin/sh", "-c", announceUp + idle];
   return { file: "bwrap", args, cwd: "/", env };
 }
 

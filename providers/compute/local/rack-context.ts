@@ -4,7 +4,7 @@ import { drawDelayMs } from "../boot-delay.ts";
 import type { ProviderEvent } from "../compute-provider.ts";
 import type { IsolationMode } from "./isolation.ts";
 import type { RackJournal } from "./rack-journal.ts";
-import { applyEntry, snapshotEntries } from "./rack-state.ts";
+import { applyEntry, forgetOldest, snapshotEntries } from "./rack-state.ts";
 import type { JournalEntry, RackState } from "./rack-state.ts";
 import { seededRandom } from "./seeded-random.ts";
 
@@ -17,11 +17,13 @@ export interface RackContext {
   nowMs(): number;
   /** Changes the state, and resolves once that is on disk. */
   commit(entries: JournalEntry[]): Promise<void>;
-  /** Announces what happened to a machine. */
-  emit(event: Pick<ProviderEvent, "machineId" | "kind" | "detail">): Promise<void>;
+  /** The next event, to be committed together with the change it tells of. */
+  eventEntry(event: EventNews): JournalEntry;
   /** When a boot that begins now is over, in milliseconds since the epoch, or null when it hangs. */
   planBoot(boot: BootName): number | null;
 }
+
+export type EventNews = Pick<ProviderEvent, "machineId" | "kind" | "detail">;
 
 /** Names one boot for ever; its delay depends on the seed and this alone. */
 export interface BootName {
@@ -34,19 +36,29 @@ export function createRackContext(
   options: Pick<RackContext, "home" | "isolation" | "state" | "log" | "nowMs"> & { journal: RackJournal; seed: string },
 ): RackContext {
   const { state, journal, seed, nowMs } = options;
-  const commit = async (entries: JournalEntry[]) => {
+  const commit = async (entries: JournalEntry[]): Promise<void> => {
     for (const entry of entries) applyEntry(state, entry);
-    const isLong = journal.length() >= limits.rackJournalEntriesMax;
-    await (isLong ? journal.rewrite(snapshotEntries(state)) : journal.append(entries));
+    if (journal.length() < limits.rackJournalEntriesMax) return journal.append(entries);
+    forgetOldest(state);
+    return journal.rewrite(snapshotEntries(state));
   };
-  const emit = async (event: Pick<ProviderEvent, "machineId" | "kind" | "detail">) => {
+  const eventEntry = (event: EventNews): JournalEntry => {
     const sequence = (state.events.at(-1)?.sequence ?? 0) + 1;
-    await commit([{ kind: "event", event: { ...event, sequence, atMs: nowMs() } }]);
+    return { kind: "event", event: { ...event, sequence, atMs: nowMs() } };
   };
   const planBoot = ({ requestId, ordinal, boots }: BootName) => {
     const random = seededRandom(JSON.stringify([seed, requestId, ordinal, boots]));
     const hangs = random() < state.knobs.launchFailureShare || state.knobs.hangBoot;
     return hangs ? null : nowMs() + drawDelayMs(state.knobs.bootDelay, random);
   };
-  return { home: options.home, isolation: options.isolation, state, log: options.log, nowMs, commit, emit, planBoot };
+  return {
+    home: options.home,
+    isolation: options.isolation,
+    state,
+    log: options.log,
+    nowMs,
+    commit,
+    eventEntry,
+    planBoot,
+  };
 }

@@ -93,25 +93,33 @@ export function applyEntry(state: RackState, entry: JournalEntry): void {
   }
 }
 
-const newest = <Item>(items: Iterable<Item>, max: number): Item[] => [...items].slice(-max);
+function keepNewest(kept: Map<string, unknown>, max: number): void {
+  for (const key of [...kept.keys()].slice(0, -max)) kept.delete(key);
+}
 
-/** The shortest journal with this state; the oldest ended machines, requests and events are forgotten. */
-export function snapshotEntries(state: RackState): JournalEntry[] {
+/** Forgets the oldest ended machines, requests and events beyond their bounds. */
+export function forgetOldest(state: RackState): void {
   const ended = [...state.hosts.values()].filter((host) => host.machine.state === "terminated");
-  const live = [...state.hosts.values()].filter((host) => host.machine.state !== "terminated");
-  const hosts = [...newest(ended, limits.rackEndedMachinesMax), ...live];
+  for (const host of ended.slice(0, -limits.rackEndedMachinesMax)) state.hosts.delete(host.machine.machineId);
+  keepNewest(state.launches, limits.rackRequestsMax);
+  keepNewest(state.tombstones, limits.rackRequestsMax);
+  state.events.splice(0, state.events.length - limits.rackEventsMax);
+}
+
+/** The shortest journal that leads to this state. */
+export function snapshotEntries(state: RackState): JournalEntry[] {
+  const launches = [...state.launches].map(([requestId, { fingerprint, machineIds }]): JournalEntry => {
+    return { kind: "launch", requestId, fingerprint, machineIds, hosts: [] };
+  });
+  const tombstones = [...state.tombstones].map(([requestId, ordinals]): JournalEntry => {
+    return { kind: "tombstones", requestId, ordinals: [...ordinals] };
+  });
   return [
     { kind: "rack", rackId: state.rackId, computerBootId: state.computerBootId },
-    ...newest(state.launches, limits.rackRequestsMax).map(([requestId, { fingerprint, machineIds }]): JournalEntry => {
-      return { kind: "launch", requestId, fingerprint, machineIds, hosts: [] };
-    }),
-    ...newest(state.tombstones, limits.rackRequestsMax).map(([requestId, ordinals]): JournalEntry => ({
-      kind: "tombstones",
-      requestId,
-      ordinals: [...ordinals],
-    })),
-    ...hosts.map((host): JournalEntry => ({ kind: "host", host })),
-    ...newest(state.events, limits.rackEventsMax).map((event): JournalEntry => ({ kind: "event", event })),
+    ...launches,
+    ...tombstones,
+    ...[...state.hosts.values()].map((host): JournalEntry => ({ kind: "host", host })),
+    ...state.events.map((event): JournalEntry => ({ kind: "event", event })),
     { kind: "knobs", knobs: state.knobs },
   ];
 }

@@ -214,6 +214,6 @@ export class Rack {
     if ("machineId" in fault) return playOnMachine(this.host(fault.machineId), fault);
     const { context, hosts } = this.options;
     await context.commit([{ kind: "knobs", knobs: turnKnob(this.state.knobs, fault) }]);
-    await playOnHosts([...hosts.values()], fault, context);
+    await playOnHosts([...hosts.values()], fault);
   }
 }

@@ -14,7 +14,7 @@ import { computerBootId } from "./process-table.ts";
 import { createRackContext } from "./rack-context.ts";
 import type { RackContext } from "./rack-context.ts";
 import { openJournal, readJournal } from "./rack-journal.ts";
-import { applyEntry, emptyRackState, snapshotEntries } from "./rack-state.ts";
+import { applyEntry, emptyRackState, forgetOldest, snapshotEntries } from "./rack-state.ts";
 import type { HostRecord, RackState } from "./rack-state.ts";
 import { Rack } from "./rack.ts";
 
@@ -77,6 +77,7 @@ export async function startRack(config: RackConfig, log: Logger): Promise<Starte
   const state = await loadState(journalPath);
   const samePower = state.computerBootId === computerBootId();
   state.computerBootId = computerBootId();
+  forgetOldest(state);
   const journal = await openJournal(journalPath, snapshotEntries(state));
   const { home, seed } = config;
   const context = createRackContext({ home, seed, isolation, state, journal, log, nowMs: () => Date.now() });

@@ -114,8 +114,9 @@ export async function spawnRack(settings: RackSettings): Promise<RackProcess> {
   let child!: ChildProcess;
   const rack = access(folders);
   const start = async () => {
-    child = spawn(process.execPath, ["--import", "tsx", entry], { env, stdio: ["ignore", "pipe", "pipe"] });
-    running.ready = await readReadyLine(child);
+    const next = spawn(process.execPath, ["--import", "tsx", entry], { env, stdio: ["ignore", "pipe", "pipe"] });
+    running.ready = await readReadyLine(next);
+    child = next;
   };
   const kill = async (signal: NodeJS.Signals) => {
     const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
