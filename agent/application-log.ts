@@ -1,4 +1,4 @@
-import { copyFileSync, openSync, statSync, truncateSync } from "node:fs";
+import { closeSync, openSync, readSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { limits } from "../domain/limits.ts";
 
@@ -12,10 +12,17 @@ export function openLog(path: string): number {
   return openSync(path, "a", 0o600);
 }
 
-/** Moves a log's content to `<path>.1` once it exceeds the bound; its writer keeps its descriptor. */
+/** Moves the end of a log that exceeds its bound to `<path>.1`; its writer keeps its descriptor and starts anew. */
 export function rotateLog(path: string): void {
-  const status = statSync(path, { throwIfNoEntry: false });
-  if (status === undefined || status.size <= limits.agentLogBytesMax) return;
-  copyFileSync(path, `${path}.1`);
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (bytes <= limits.agentLogBytesMax) return;
+  const end = Buffer.alloc(limits.agentLogBytesMax);
+  const log = openSync(path, "r");
+  try {
+    const read = readSync(log, end, 0, end.length, bytes - end.length);
+    writeFileSync(`${path}.1`, end.subarray(0, read), { mode: 0o600 });
+  } finally {
+    closeSync(log);
+  }
   truncateSync(path, 0);
 }

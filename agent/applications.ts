@@ -7,7 +7,7 @@ import { type JournalEntry, readJournal, writeJournal } from "./journal.ts";
 import { type ApplicationEvents, ManagedApplication } from "./managed-application.ts";
 import type { Outbox } from "./outbox.ts";
 
-const rotateEveryMs = 5000;
+const rotateEveryMs = 1000;
 
 type Response<Op extends AgentRequest["op"]> = AgentResponseOf<Extract<AgentRequest, { op: Op }>>;
 
@@ -47,9 +47,14 @@ export function openApplications(deps: ApplicationsDeps): Applications {
   const manage = (application: AgentApplication, index: number) =>
     new ManagedApplication({ config, application, isFirst: index === 0 }, { events, now: deps.now });
 
-  setInterval(() => {
-    for (const { application } of entries()) rotateLog(logPath(config.stateFolder, application.name));
-  }, rotateEveryMs).unref();
+  const rotateLogs = () => {
+    try {
+      for (const { application } of entries()) rotateLog(logPath(config.stateFolder, application.name));
+    } catch (error) {
+      events.failed(error);
+    }
+  };
+  setInterval(rotateLogs, rotateEveryMs).unref();
 
   const replace = async (wanted: readonly AgentApplication[]) => {
     const kept = managed.filter((one) => wanted.some((application) => isSame(application, one.entry().application)));

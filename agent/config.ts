@@ -24,7 +24,8 @@ export interface AgentConfig {
   crashAt: string;
 }
 
-const inherited = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "FOREWARM_ROOT"];
+const inherited = new Set(["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "TZ", "TMPDIR"]);
+const ownSettings = "FOREWARM_AGENT_";
 
 /** Reads the agent's environment; `stateFolder` overrides the default below `$FOREWARM_ROOT`. */
 export function readAgentConfig(stateFolder: string | undefined): AgentConfig {
@@ -38,12 +39,17 @@ export function readAgentConfig(stateFolder: string | undefined): AgentConfig {
     address: address ?? "0.0.0.0",
     checkAddress: address ?? "127.0.0.1",
     port: Number.isInteger(port) && port > 0 ? port : null,
-    environment: Object.fromEntries(
-      inherited.flatMap((name) => {
-        const value = env[name];
-        return value === undefined ? [] : [[name, value]];
-      }),
-    ),
+    environment: environmentToPassOn(env),
     crashAt: env["FOREWARM_AGENT_CRASH_AT"] ?? "",
   };
+}
+
+/** A provider recognises the processes of a host by what it put into their environment, so that is passed on. */
+function environmentToPassOn(env: NodeJS.ProcessEnv): Record<string, string> {
+  const passed: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    const isPassedOn = inherited.has(name) || (name.startsWith("FOREWARM_") && !name.startsWith(ownSettings));
+    if (isPassedOn && value !== undefined) passed[name] = value;
+  }
+  return passed;
 }

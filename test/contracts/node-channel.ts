@@ -1,7 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { identifyProcess } from "../../agent/process-identity.ts";
 import type { HostEndpoint } from "../../domain/host/host-endpoint.ts";
 import type { NodeChannel } from "../../providers/node/node-channel.ts";
 import type { AgentNotice } from "../../schema/agent-protocol.ts";
@@ -75,20 +74,20 @@ export function describeNodeChannel(name: string, makeHarness: () => Promise<Nod
 
       it("kills the whole remote process group at the deadline", async () => {
         const command = "sleep 600 & echo $! > pids; echo $$ >> pids; wait";
-        const late = run(`cd "$FOREWARM_ROOT"; ${command}`, { timeoutMs: 1000 });
+        const late = run(`cd "$FOREWARM_ROOT/opt/app"; ${command}`, { timeoutMs: 1000 });
         await expect(late).rejects.toMatchObject({ code: "COMMAND_TIMED_OUT" });
-        await expectDead(harness.root);
+        await expectDead(harness);
       });
 
       it("kills the remote process group on cancellation, with input too", async () => {
         const controller = new AbortController();
-        const command = `cd "$FOREWARM_ROOT" && rm -f pids && cat >/dev/null && echo $$ > pids && exec sleep 600`;
+        const command = `cd "$FOREWARM_ROOT/opt/app" && rm -f pids && cat >/dev/null && echo $$ > pids && exec sleep 600`;
         const cancelled = run(command, { signal: controller.signal, stdin: "x".repeat(10_000) });
         const outcome = failureOf(cancelled);
         await until(() => readPids(harness.root).length > 0, "the command wrote its pid");
         controller.abort();
         expect(await outcome).toMatchObject({ code: "CANCELLED", retryable: false });
-        await expectDead(harness.root);
+        await expectDead(harness);
       });
     });
 
@@ -106,8 +105,8 @@ export function describeNodeChannel(name: string, makeHarness: () => Promise<Nod
       });
 
       it("reports a place that cannot be written", async () => {
-        await harness.channel.run(harness.endpoint, { command: `echo x > "$FOREWARM_ROOT/plain-file"`, ...bounds });
-        const request = { path: "/plain-file/below", content: Buffer.from("x"), mode: 0o644, ...bounds };
+        await harness.channel.run(harness.endpoint, { command: `echo x > "$FOREWARM_ROOT/opt/plain-file"`, ...bounds });
+        const request = { path: "/opt/plain-file/below", content: Buffer.from("x"), mode: 0o644, ...bounds };
         await expect(harness.channel.upload(harness.endpoint, request)).rejects.toMatchObject({
           code: "COMMAND_FAILED",
         });
@@ -176,14 +175,16 @@ export function describeNodeChannel(name: string, makeHarness: () => Promise<Nod
 
 function readPids(root: string): number[] {
   try {
-    return readFileSync(join(root, "pids"), "utf8").trim().split("\n").map(Number);
+    return readFileSync(join(root, "opt/app/pids"), "utf8").trim().split("\n").map(Number);
   } catch {
     return [];
   }
 }
 
-async function expectDead(root: string): Promise<void> {
+async function expectDead({ channel, endpoint, root }: NodeChannelHarness): Promise<void> {
   const pids = readPids(root);
   expect(pids.length).toBeGreaterThan(0);
-  await until(() => pids.every((pid) => identifyProcess(pid) === null), `processes ${pids.join(", ")} are gone`);
+  const command = pids.map((pid) => `grep -q '^State:[^Z]*$' /proc/${pid}/status`).join(" || ");
+  const noneRuns = async () => (await channel.run(endpoint, { command, ...bounds })).exitCode !== 0;
+  await until(noneRuns, `processes ${pids.join(", ")} are gone`);
 }
