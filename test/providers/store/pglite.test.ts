@@ -28,6 +28,7 @@ function startWriter(directory: string, prefix: string): Writer {
   const child = spawn(process.execPath, ["--import", "tsx", writerFile, directory, prefix]);
   children.push(child);
   const lines: string[] = [];
+  const exited = once(child, "exit");
   let errors = "";
   child.stderr.on("data", (part) => {
     errors += String(part);
@@ -40,7 +41,7 @@ function startWriter(directory: string, prefix: string): Writer {
     printed: async (count) => {
       while (lines.length < count) {
         if (child.exitCode !== null) throw new Error(`the writer ended with ${child.exitCode}: ${errors}`);
-        await Promise.race([once(output, "line"), once(child, "exit")]);
+        await Promise.race([once(output, "line"), exited]);
       }
     },
     kill: async () => {
