@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { constants, existsSync } from "node:fs";
-import { chmod, cp, mkdir, rename, rm, stat, symlink, writeFile, lstat } from "node:fs/promises";
+import { chmod, cp, mkdir, rename, rm, rmdir, stat, symlink, writeFile, lstat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ForewarmError } from "../../../domain/errors.ts";
@@ -98,4 +98,6 @@ export async function linkRoot(home: string, machineId: string): Promise<void> {
 export async function removeHost(home: string, machineId: string): Promise<void> {
   await rm(hostFolder(home, machineId), { recursive: true, force: true, maxRetries: 5 });
   await rm(join(linkFolder(home), machineId), { force: true });
+  // Goes with the last link; while other hosts have theirs it is not empty.
+  await rmdir(linkFolder(home)).catch(() => {});
 }

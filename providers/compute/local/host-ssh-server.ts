@@ -2,10 +2,12 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import ssh2 from "ssh2";
-import type { AuthContext, Connection, ParsedKey, ServerChannel, Session } from "ssh2";
+import type { AuthContext, Connection, ParsedKey, PseudoTtyInfo, ServerChannel, Session } from "ssh2";
 import { parsePublicKey } from "./host-key.ts";
 import { runOnChannel } from "./ssh-command.ts";
 import type { CommandEnd, RunningCommand } from "./ssh-command.ts";
+import { onTerminal } from "./terminal.ts";
+import type { Terminal } from "./terminal.ts";
 
 export const sshUser = "forewarm";
 
@@ -37,14 +39,18 @@ function isAuthorized(context: AuthContext, allowed: ParsedKey): boolean {
 
 function serveSession(session: Session, options: HostSshOptions): void {
   let running: RunningCommand | null = null;
+  let terminal: Terminal | null = null;
   const start = (channel: ServerChannel, command: string) => {
-    const child = options.spawnShell(command);
+    const child = options.spawnShell(terminal ? onTerminal(command, terminal) : command);
     if (child) running = runOnChannel(channel, child, (end) => options.onCommandEnd(end));
     else channel.destroy();
   };
   session.on("exec", (accept, _reject, { command }) => start(accept(), command));
   session.on("shell", (accept) => start(accept(), "exec /bin/sh -i"));
-  session.on("pty", (accept) => accept?.());
+  session.on("pty", (accept, _reject, { rows, cols, term }: PseudoTtyInfo & { term?: string }) => {
+    terminal = { rows, cols, term: term ?? "xterm" };
+    accept?.();
+  });
   session.on("signal", (_accept, _reject, { name }) => running?.signal(name));
 }
 

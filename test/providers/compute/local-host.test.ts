@@ -91,6 +91,15 @@ for (const setting of settings) {
       client.end();
     });
 
+    test("gives a command its own terminal when asked to", async () => {
+      const client = await login(endpoint());
+      const channel = await open(client, "tty; stty size; echo $TERM; exit 4", { rows: 33, cols: 99, term: "vt100" });
+      const { stdout, code } = await finish(channel);
+      expect(stdout).toMatch(/^\/dev\/pts\/\d+\r\n33 99\r\nvt100\r\n/);
+      expect(code).toBe(4);
+      client.end();
+    });
+
     test("a daemon outlives the connection that started it", async () => {
       const before = new Set(pids());
       await runOn(endpoint(), "setsid sleep 1000 >/dev/null 2>&1 </dev/null &");
@@ -163,6 +172,19 @@ for (const setting of settings) {
     });
   });
 }
+
+describe("a rack with a long state folder", () => {
+  test("still reaches Unix sockets below a host's root", async () => {
+    const rack = await openRack({ isolation: "none", addresses: "single" }, "long-".repeat(24));
+    const [machine] = (await rack.launchRunning("r")) as [Machine];
+    const client = await login(machine.endpoint!);
+    const channel = await open(client, `exec node -e '${socketServer}'`);
+    await new Promise((resolve) => channel.once("data", resolve));
+    expect(await askSocket(machine.endpoint!, "/var/lib/forewarm/agent.sock", "hello")).toBe("HELLO");
+    client.end();
+    await rack.end();
+  });
+});
 
 describe("addresses", () => {
   test("in the loopback range the service port is the request's", async () => {

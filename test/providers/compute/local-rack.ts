@@ -28,13 +28,13 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
   }
 }
 
-async function makeFolders() {
+async function makeFolders(homeName = "home") {
   const folder = await mkdtemp(join(tmpdir(), "rack-"));
   const image = join(folder, "image");
   await mkdir(join(image, "opt/app"), { recursive: true });
   await writeFile(join(image, "opt/app/greeting.txt"), "good morning\n");
   await writeFile(join(image, "opt/app/run.sh"), "#!/bin/sh\necho run\n", { mode: 0o755 });
-  return { folder, image, home: join(folder, "home"), socketPath: join(folder, "rack.sock") };
+  return { folder, image, home: join(folder, homeName), socketPath: join(folder, "rack.sock") };
 }
 
 function access(folders: Awaited<ReturnType<typeof makeFolders>>) {
@@ -62,9 +62,11 @@ function access(folders: Awaited<ReturnType<typeof makeFolders>>) {
 
 export type RackAccess = ReturnType<typeof access>;
 
+export type OpenRack = RackAccess & { end(): Promise<void> };
+
 /** A rack within this process, with its own state folder. */
-export async function openRack(settings: RackSettings): Promise<RackAccess & { end(): Promise<void> }> {
-  const folders = await makeFolders();
+export async function openRack(settings: RackSettings, homeName?: string): Promise<OpenRack> {
+  const folders = await makeFolders(homeName);
   const config = { ...settings, ...folders, seed: "test", zones: ["a", "b"], hostsPerZone: 500, logLevel: "silent" };
   const log = pino({ level: "silent" });
   const started = await startRack(config, log);

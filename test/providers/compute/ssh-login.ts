@@ -1,5 +1,5 @@
 import ssh2 from "ssh2";
-import type { Client, ClientChannel, ConnectConfig } from "ssh2";
+import type { Client, ClientChannel, ConnectConfig, PseudoTtyOptions } from "ssh2";
 import type { HostEndpoint } from "../../../domain/host/host-endpoint.ts";
 import { createHash } from "node:crypto";
 import { loginKey } from "./local-rack.ts";
@@ -30,9 +30,9 @@ export function login(endpoint: HostEndpoint, change: Partial<ConnectConfig> = {
   });
 }
 
-export function open(client: Client, command: string): Promise<ClientChannel> {
+export function open(client: Client, command: string, pty: PseudoTtyOptions | false = false): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
-    client.exec(command, (error, channel) => (error ? reject(error) : resolve(channel)));
+    client.exec(command, pty ? { pty } : {}, (error, channel) => (error ? reject(error) : resolve(channel)));
   });
 }
 
