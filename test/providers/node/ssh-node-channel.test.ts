@@ -8,7 +8,7 @@ import {
   agentSettingsSchema,
   agentStartCommand,
 } from "../../../schema/agent-protocol.ts";
-import { bundleAgent, freePort, makeAgentHost, until } from "../../agent/agent-fixture.ts";
+import { bundleAgent, failureOf, freePort, makeAgentHost, until } from "../../agent/agent-fixture.ts";
 import { describeNodeChannel, type NodeChannelHarness } from "../../contracts/node-channel.ts";
 import { makeKeyPair, startSshServer } from "./ssh-server-fixture.ts";
 
@@ -72,8 +72,10 @@ describe("the way a bootstrap puts the agent on a host", () => {
       const settings = { fleet: "shop", signingKeys: [host.key.publicKey], hooks: ["reload"] };
       const file = Buffer.from(JSON.stringify(agentSettingsSchema.parse(settings)));
       await channel.upload(server.endpoint, { path: agentSettingsPath, content: file, mode: 0o600, ...bounds });
+      expect(await failureOf(hello())).toMatchObject({ code: "HOST_UNREACHABLE" });
       expect((await channel.run(server.endpoint, { command: agentStartCommand, ...bounds })).exitCode).toBe(0);
       await until(() => hello().catch(() => false as const), "the agent answers");
+      expect(server.commands.filter((command) => command.includes("attach"))).toEqual([]);
       const pid = host.lockedBy();
       await channel.closeAll();
       await channel.run(server.endpoint, { command: agentStartCommand, ...bounds });
