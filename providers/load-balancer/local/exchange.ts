@@ -29,6 +29,13 @@ export function hasBody(request: IncomingMessage): boolean {
   return (length !== undefined && length !== "0") || request.headers["transfer-encoding"] !== undefined;
 }
 
+/** What a backend leaves unread is thrown away, so that the user's connection stays usable. */
+function bodyOf(request: IncomingMessage): Readable {
+  const body = request.pipe(new PassThrough());
+  // After the pipe's own listeners, which pause the request.
+  return body.on("error", () => body.destroy()).on("close", () => request.resume());
+}
+
 /** One user request on its way to a backend and back; another backend is tried when one never got it. */
 export class Exchange implements Dispatcher.DispatchHandler, OpenRequest {
   readonly #context: ExchangeContext;
@@ -48,7 +55,7 @@ export class Exchange implements Dispatcher.DispatchHandler, OpenRequest {
     this.#request = request;
     this.#response = response;
     // The client library destroys the body it is given when an attempt fails; the user's connection must outlive that.
-    this.#body = hasBody(request) ? request.pipe(new PassThrough().on("error", () => request.resume())) : null;
+    this.#body = hasBody(request) ? bodyOf(request) : null;
     response.on("close", () => this.#abandon());
   }
 
@@ -79,10 +86,7 @@ export class Exchange implements Dispatcher.DispatchHandler, OpenRequest {
   onResponseEnd(): void {
     const latencyMs = performance.now() - this.#attemptStartedMs;
     this.#release()?.answered(this, { statusCode: this.#statusCode, latencyMs, atMs: this.#context.nowMs() });
-    if (!this.#settle("answered")) return;
-    this.#response.end();
-    // A backend may answer before it read the whole body; the rest must leave the user's connection.
-    if (this.#body !== null) this.#request.resume();
+    if (this.#settle("answered")) this.#response.end();
   }
 
   onResponseError(_: unknown, error: Error & { code?: string }): void {

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
+import { Agent, request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -9,7 +9,7 @@ import { FleetProxy } from "../../../providers/load-balancer/local/fleet-proxy.t
 import { sendLoad, until } from "./load.ts";
 import { startBackend, type TestBackend } from "./test-backend.ts";
 
-describe("proxy of one fleet", () => {
+describe("proxy of one fleet", { timeout: 20_000 }, () => {
   let nowMs = 0;
   let proxy: FleetProxy;
   let endpoint: string;
@@ -201,14 +201,24 @@ describe("proxy of one fleet", () => {
     const count = limits.lbMirrorInFlightMax + 50;
     expect((await sendLoad(endpoint, { connections: 4, count })).byBody).toEqual({ a: count });
     await until(() => slow.received.length === limits.lbMirrorInFlightMax, "the copies");
-    expect(proxy.stats()).toMatchObject({ offeredRequests: count + 50, failedRequests: 0 });
+    slow.release();
+    await until(() => slow.held.length === 0, "the copies to be answered");
+    await fetch(`${endpoint}/last`);
+    await until(() => slow.received.some(({ url }) => url === "/last"), "the last copy");
+    expect(slow.received).toHaveLength(limits.lbMirrorInFlightMax + 1);
+    expect(proxy.stats()).toMatchObject({ offeredRequests: count + 51, failedRequests: 0 });
   });
 
-  it("answers while a body is still coming, and keeps the user's connection usable", async () => {
+  it("answers while a body is still coming, and does not leave the user's connection stuck", async () => {
     const a = await backendNamed("a", (_, response) => void response.writeHead(413).end("too large"));
     proxy.apply(stateOf([a.as()]));
-    const answer = await fetch(endpoint, { method: "POST", body: "x".repeat(2_000_000) });
-    expect([answer.status, await answer.text()]).toEqual([413, "too large"]);
-    expect((await fetch(endpoint)).status).toBe(413);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let round = 0; round < 2; round += 1) {
+      const sent = httpRequest(endpoint, { method: "POST", agent });
+      sent.end("x".repeat(8_000_000));
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      expect([answer.statusCode, await text(answer)]).toEqual([413, "too large"]);
+    }
+    agent.destroy();
   });
 });
