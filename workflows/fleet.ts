@@ -20,6 +20,7 @@ import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../
 import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
 import { limits } from "../domain/limits.ts";
 import { advance, demote, grantRow, loseHost, modeOf, promoteByName, tick } from "./fleet-control.ts";
+import { reconcileSagas } from "./fleet-reconcile.ts";
 import type { FleetRun } from "./fleet-run.ts";
 import { createFleetRun, hostId, publish } from "./fleet-run.ts";
 import type {
@@ -191,6 +192,7 @@ async function controlLoop(run: FleetRun): Promise<void> {
     if (Date.now() >= tickAtMs) {
       tickAtMs = nextTickMs(run);
       await tick(run);
+      reconcileSagas(run);
     }
     await advance(run).catch((error: unknown) => addNotice(run.state, Date.now(), String(error)));
     setCurrentDetails(fleetDetails(run.state));

@@ -39,9 +39,11 @@ export const capacity = proxyActivities<CapacityActivities>({
   retry: { ...retry, maximumAttempts: 3 },
 });
 
+/** Given up after a while: the next tick decides anew, perhaps for another zone, and people see a notice. */
 export const launches = proxyActivities<LaunchActivities>({
   taskQueue: taskQueues.cloud,
   startToCloseTimeout: "60s",
+  scheduleToCloseTimeout: "90s",
   heartbeatTimeout: "10s",
   retry,
 });
