@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { build } from "esbuild";
+import { identifyProcess } from "../../agent/process-identity.ts";
 import { signManifest } from "../../configuration/sign-manifest.ts";
 import type { AgentApplication, AgentNotice, AgentRequest, AgentResponseOf } from "../../schema/agent-protocol.ts";
 import type { GoldenManifest, SignedManifest } from "../../schema/golden-manifest.ts";
@@ -130,8 +131,10 @@ export function makeAgentHost(bundle: string, key = makeSigningKey()): AgentHost
       for (const client of clients) client.close();
       await host.kill();
       const other = host.lockedBy();
-      if (other !== null && other !== host.daemon?.pid) killGroup(other);
-      for (const pid of journalPids(state)) killGroup(pid);
+      const started = journalPids(state);
+      if (other !== null && other !== host.daemon?.pid) started.push(other);
+      for (const pid of started) killGroup(pid);
+      await until(() => started.every((pid) => identifyProcess(pid) === null), "what the agent started is gone");
       rmSync(root, { recursive: true, force: true });
     },
   };
@@ -267,8 +270,12 @@ export function applicationOf(name: string, script: string, more: Partial<AgentA
 }
 
 /** Polls a fact until it holds and returns it. */
-export async function until<T>(fact: () => Promise<T | false> | T | false, what: string): Promise<T> {
-  const deadline = performance.now() + 15_000;
+export async function until<T>(
+  fact: () => Promise<T | false> | T | false,
+  what: string,
+  deadlineMs = 15_000,
+): Promise<T> {
+  const deadline = performance.now() + deadlineMs;
   while (performance.now() < deadline) {
     const found = await fact();
     if (found !== false && found !== undefined) return found;

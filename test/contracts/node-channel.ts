@@ -73,21 +73,21 @@ export function describeNodeChannel(name: string, makeHarness: () => Promise<Nod
       });
 
       it("kills the whole remote process group at the deadline", async () => {
-        const command = "sleep 600 & echo $! > pids; echo $$ >> pids; wait";
+        const command = "sleep 600 & echo $! > pids.late; echo $$ >> pids.late; wait";
         const late = run(`cd "$FOREWARM_ROOT/opt/app"; ${command}`, { timeoutMs: 1000 });
         await expect(late).rejects.toMatchObject({ code: "COMMAND_TIMED_OUT" });
-        await expectDead(harness);
+        await expectDead(harness, "late");
       });
 
       it("kills the remote process group on cancellation, with input too", async () => {
         const controller = new AbortController();
-        const command = `cd "$FOREWARM_ROOT/opt/app" && rm -f pids && cat >/dev/null && echo $$ > pids && exec sleep 600`;
+        const command = `cd "$FOREWARM_ROOT/opt/app" && cat >/dev/null && echo $$ > pids.cancelled && exec sleep 600`;
         const cancelled = run(command, { signal: controller.signal, stdin: "x".repeat(10_000) });
         const outcome = failureOf(cancelled);
-        await until(() => readPids(harness.root).length > 0, "the command wrote its pid");
+        await until(() => readPids(harness.root, "cancelled").length > 0, "the command wrote its pid");
         controller.abort();
         expect(await outcome).toMatchObject({ code: "CANCELLED", retryable: false });
-        await expectDead(harness);
+        await expectDead(harness, "cancelled");
       });
     });
 
@@ -173,18 +173,22 @@ export function describeNodeChannel(name: string, makeHarness: () => Promise<Nod
   });
 }
 
-function readPids(root: string): number[] {
+function readPids(root: string, name: string): number[] {
   try {
-    return readFileSync(join(root, "opt/app/pids"), "utf8").trim().split("\n").map(Number);
+    return readFileSync(join(root, `opt/app/pids.${name}`), "utf8")
+      .trim()
+      .split("\n")
+      .map(Number);
   } catch {
     return [];
   }
 }
 
-async function expectDead({ channel, endpoint, root }: NodeChannelHarness): Promise<void> {
-  const pids = readPids(root);
+/** Soon, and not only when the host's own bound ends the command seconds later. */
+async function expectDead({ channel, endpoint, root }: NodeChannelHarness, name: string): Promise<void> {
+  const pids = readPids(root, name);
   expect(pids.length).toBeGreaterThan(0);
   const command = pids.map((pid) => `grep -q '^State:[^Z]*$' /proc/${pid}/status`).join(" || ");
   const noneRuns = async () => (await channel.run(endpoint, { command, ...bounds })).exitCode !== 0;
-  await until(noneRuns, `processes ${pids.join(", ")} are gone`);
+  await until(noneRuns, `processes ${pids.join(", ")} are gone`, 3000);
 }

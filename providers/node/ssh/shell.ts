@@ -17,14 +17,25 @@ interface BoundedCommand {
 }
 
 /**
- * The command as it is sent: in one process group that a single KILL ends, and bounded by timeout(1) where the
- * host has it. Input is counted instead of ended, because ssh2 sends no signal on a channel after its end of file.
+ * Runs its argument in this very process group, so that a single KILL ends it all, and bounded by timeout(1) where the
+ * host has it. Unless it leads the group already (on a local host nsenter(1) does), timeout(1) would make a group of
+ * its own that the KILL does not reach; `--foreground` keeps it from that.
  */
+function launcher(lifeSeconds: number): string {
+  const bound = `-s KILL ${Math.ceil(lifeSeconds)} sh -c "$0"`;
+  return [
+    "if command -v timeout >/dev/null 2>&1; then",
+    "read -r _ _ _ _ group _ 2>/dev/null </proc/$$/stat",
+    `[ "$group" = $$ ] && exec timeout ${bound}`,
+    `exec timeout --foreground ${bound}`,
+    "fi",
+    `exec sh -c "$0"`,
+  ].join("\n");
+}
+
+/** The command as it is sent. Input is counted, not ended: ssh2 sends no signal on a channel after its end of file. */
 export function boundedCommand({ command, stdinBytes, lifeSeconds }: BoundedCommand): string {
   const inner =
     stdinBytes === 0 ? `exec </dev/null\n${command}` : `head -c ${stdinBytes} | sh -c ${shellQuote(command)}`;
-  const launcher =
-    `command -v timeout >/dev/null 2>&1 && exec timeout -s KILL ${Math.ceil(lifeSeconds)} sh -c "$0"; ` +
-    `exec sh -c "$0"`;
-  return `exec sh -c ${shellQuote(launcher)} ${shellQuote(inner)}`;
+  return `exec sh -c ${shellQuote(launcher(lifeSeconds))} ${shellQuote(inner)}`;
 }
