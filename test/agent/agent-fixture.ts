@@ -13,7 +13,9 @@ import type { GoldenManifest, SignedManifest } from "../../schema/golden-manifes
 
 /** Bundles the agent as the build does, into a temporary folder. */
 export async function bundleAgent(): Promise<string> {
-  const outfile = join(mkdtempSync(join(tmpdir(), "fw-agent-")), "agent.mjs");
+  const folder = mkdtempSync(join(tmpdir(), "fw-agent-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const outfile = join(folder, "agent.mjs");
   await build({
     entryPoints: [join(import.meta.dirname, "../../agent/main.ts")],
     outfile,
