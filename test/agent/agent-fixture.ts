@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -151,21 +151,23 @@ function readLock(state: string): number | null {
   }
 }
 
-/** Pids of the applications that the journal names. */
-export function journalPids(state: string): number[] {
-  try {
-    const journal: unknown = JSON.parse(readFileSync(join(state, "applications.json"), "utf8"));
-    const { applications } = journal as { applications: { pid: number | null; application: { name: string } }[] };
-    return applications.flatMap(({ pid, application }) => {
-      const recorded = readFileSync(join(state, `run/${application.name}.pid`), "utf8");
-      return [pid ?? 0, Number(recorded)].filter((one) => one > 0);
-    });
-  } catch {
-    return [];
-  }
+/** Pids of the applications that the journal names, and those that they recorded themselves. */
+function journalPids(state: string): number[] {
+  const journal = readIfPresent(join(state, "applications.json")) ?? `{"applications":[]}`;
+  const { applications } = JSON.parse(journal) as {
+    applications: { pid: number | null; application: { name: string } }[];
+  };
+  return applications
+    .flatMap(({ pid, application }) => [pid, Number(readIfPresent(join(state, `run/${application.name}.pid`)) ?? 0)])
+    .filter((pid) => pid !== null)
+    .filter((pid) => pid > 0);
 }
 
-export function killGroup(pid: number): void {
+function readIfPresent(path: string): string | null {
+  return existsSync(path) ? readFileSync(path, "utf8") : null;
+}
+
+function killGroup(pid: number): void {
   try {
     process.kill(-pid, "SIGKILL");
   } catch {
