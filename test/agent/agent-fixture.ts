@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,11 +11,12 @@ import { signManifest } from "../../configuration/sign-manifest.ts";
 import type { AgentApplication, AgentNotice, AgentRequest, AgentResponseOf } from "../../schema/agent-protocol.ts";
 import type { GoldenManifest, SignedManifest } from "../../schema/golden-manifest.ts";
 
-/** Bundles the agent as the build does, into a temporary folder. */
+const bundleFolder = join(import.meta.dirname, "../../node_modules/.cache/forewarm-test");
+
+/** Bundles the agent as the build does; runs of tests at the same time replace the file with an equal one. */
 export async function bundleAgent(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), "fw-agent-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  const outfile = join(folder, "agent.mjs");
+  const bundle = join(bundleFolder, "agent.mjs");
+  const outfile = `${bundle}.${process.pid}`;
   await build({
     entryPoints: [join(import.meta.dirname, "../../agent/main.ts")],
     outfile,
@@ -26,7 +27,8 @@ export async function bundleAgent(): Promise<string> {
     minify: true,
     logLevel: "warning",
   });
-  return outfile;
+  renameSync(outfile, bundle);
+  return bundle;
 }
 
 export interface SigningKey {
