@@ -41,7 +41,6 @@ const daySeconds = 86_400;
 const historyDays = 14;
 const leadInSteps = 12;
 const peakRequestsPerSecond = 240;
-/** One burst of the first half must not flatten all other days. */
 const peakQuantile = 0.995;
 /** Least demand as a share of the peak; flatter traces are stretched down to it. */
 const troughShareMax = 0.2;
@@ -96,7 +95,6 @@ export function loadScenario(request: ScenarioRequest): Scenario {
   const isFlat = troughShare(raw.values) > troughShareMax;
   const scaled = scaleTrace(raw, {
     peak: peakRequestsPerSecond,
-    peakQuantile,
     trough: isFlat ? peakRequestsPerSecond * troughShareMax : null,
   });
   const day = request.day ?? drawDays(scaled, 1, createSeededRandom(request.seed))[0] ?? countDays(scaled) - 1;
