@@ -13,7 +13,7 @@ until known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAM
 
 while read -r name type; do
   echo "$known" | grep -qw "$name" ||
-    temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type "$type"
+    temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type "$type" </dev/null
 done <<'ATTRIBUTES'
 ForewarmFleet Keyword
 ForewarmHost Keyword

@@ -14,6 +14,7 @@ const unreachableStates = new Set([
   "ETIMEDOUT",
   "3D000",
   "53300",
+  "57014",
   "57P01",
   "57P02",
   "57P03",

@@ -100,7 +100,10 @@ export interface PageRequest {
 export interface Store {
   /** Upserts samples on their grid; null values are left as they are. */
   keepDemand(series: DemandSeries): Promise<void>;
-  /** The newest samples at or before `toMs`, as a grid with gaps marked, at most `count` long. */
+  /**
+   * The newest samples at or before `toMs`, as a grid with gaps marked, at most `count` long: it ends at the slot of
+   * `toMs`, known or not, and begins at the first known sample; without any it is empty.
+   */
   demand(query: { fleet: string; toMs: number; stepMs: number; count: number }): Promise<DemandSeries>;
   keepLeadTimes(rows: LeadTimeRow[]): Promise<void>;
   /** The newest `limit` successful durations of one phase, newest first, in seconds. */

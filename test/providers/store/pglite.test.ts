@@ -134,7 +134,7 @@ async function allClaimIds(store: Store, fleet: string): Promise<Set<string>> {
 /** Only a file system of a few megabytes fills up quickly; making one takes root. */
 function mountSmallDisk(folder: string): boolean {
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=80m", "tmpfs", folder], { stdio: "ignore" });
+    execFileSync("/bin/mount", ["-t", "tmpfs", "-o", "size=80m", "tmpfs", folder], { stdio: "ignore" });
     return true;
   } catch {
     return false;
@@ -144,7 +144,7 @@ function mountSmallDisk(folder: string): boolean {
 const disk = mkdtempSync(join(tmpdir(), "forewarm-disk-"));
 const mounted = process.platform === "linux" && process.getuid?.() === 0 && mountSmallDisk(disk);
 afterAll(() => {
-  if (mounted) execFileSync("umount", ["--lazy", disk]);
+  if (mounted) execFileSync("/bin/umount", ["--lazy", disk]);
   rmSync(disk, { recursive: true, force: true });
 });
 

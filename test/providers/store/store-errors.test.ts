@@ -11,6 +11,7 @@ it.each([
   ["28P01", "STORE_UNREACHABLE"],
   ["57P01", "STORE_UNREACHABLE"],
   ["53300", "STORE_UNREACHABLE"],
+  ["57014", "STORE_UNREACHABLE"],
   ["ECONNREFUSED", "STORE_UNREACHABLE"],
   ["ENOTFOUND", "STORE_UNREACHABLE"],
 ])("maps %s to %s and keeps the cause", (code, expected) => {
