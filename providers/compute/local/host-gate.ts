@@ -16,8 +16,12 @@ export class HostGate {
     this.server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.admit(socket));
   }
 
-  /** Binds the port; rejects with the error of the socket, such as EADDRINUSE. */
-  listen(address: string, port: number): Promise<void> {
+  /** Binds the port unless it is bound; rejects with the error of the socket, such as EADDRINUSE. */
+  async listen(address: string, port: number): Promise<void> {
+    if (!this.server.listening) await this.bind(address, port);
+  }
+
+  private bind(address: string, port: number): Promise<void> {
     return new Promise((resolve, reject) => {
       this.server.once("error", reject);
       this.server.listen({ host: address, port, backlog: 128 }, () => {

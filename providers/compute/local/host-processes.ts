@@ -71,13 +71,14 @@ export async function startInit(mode: IsolationMode, space: HostSpace, logPath: 
   return info && up ? initInside(info, up) : identify(child.pid);
 }
 
+/** How a running host is kept apart; an earlier rack may have been told otherwise than this one. */
+function isolationOf(init: ProcessId): IsolationMode {
+  return pidNamespace(init.pid) === pidNamespace(process.pid) ? "none" : "bwrap";
+}
+
 /** Runs a shell command in a host as the leader of a new session and process group. */
-export function spawnInHost(
-  mode: IsolationMode,
-  space: HostSpace,
-  start: { initPid: number; command: string },
-): ChildProcessWithoutNullStreams {
-  const { file, args, cwd, env } = shellCommand(mode, space, start);
+export function spawnInHost(space: HostSpace, init: ProcessId, command: string): ChildProcessWithoutNullStreams {
+  const { file, args, cwd, env } = shellCommand(isolationOf(init), space, { initPid: init.pid, command });
   return spawn(file, args, { cwd, env, detached: true, stdio: "pipe" });
 }
 

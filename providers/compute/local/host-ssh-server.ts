@@ -41,9 +41,15 @@ function serveSession(session: Session, options: HostSshOptions): void {
   let running: RunningCommand | null = null;
   let terminal: Terminal | null = null;
   const start = (channel: ServerChannel, command: string) => {
-    const child = options.spawnShell(terminal ? onTerminal(command, terminal) : command);
-    if (child) running = runOnChannel(channel, child, (end) => options.onCommandEnd(end));
-    else channel.destroy();
+    try {
+      const child = options.spawnShell(terminal ? onTerminal(command, terminal) : command);
+      if (child) running = runOnChannel(channel, child, (end) => options.onCommandEnd(end));
+      else channel.destroy();
+    } catch (error) {
+      // Out of processes or descriptors: this command fails, the other hosts of the rack go on.
+      options.onCommandEnd({ code: null, signal: null, stderrTail: `not started: ${String(error)}` });
+      channel.destroy();
+    }
   };
   session.on("exec", (accept, _reject, { command }) => start(accept(), command));
   session.on("shell", (accept) => start(accept(), "exec /bin/sh -i"));

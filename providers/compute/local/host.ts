@@ -1,6 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { join, normalize } from "node:path";
+import { ForewarmError } from "../../../domain/errors.ts";
 import type { Machine, ProviderEvent } from "../compute-provider.ts";
 import { consoleWriter } from "./host-console.ts";
 import type { HostGate } from "./host-gate.ts";
@@ -54,7 +55,7 @@ export class RackHost {
 
   private spawnShell(command: string): ChildProcessWithoutNullStreams | null {
     const { init } = this.record;
-    return init && spawnInHost(this.context.isolation, this.book.space, { initPid: init.pid, command });
+    return init && spawnInHost(this.book.space, init, command);
   }
 
   private setGate(): void {
@@ -69,6 +70,14 @@ export class RackHost {
 
   private get state(): Machine["state"] {
     return this.book.record.machine.state;
+  }
+
+  /** Binds the SSH port anew where another program had taken it; throws INSUFFICIENT_CAPACITY while that lasts. */
+  private async bindGate(): Promise<void> {
+    const { address, sshPort } = this.record.machine.endpoint;
+    await this.gate.listen(address, sshPort).catch((error: unknown) => {
+      throw new ForewarmError("INSUFFICIENT_CAPACITY", `${address}:${sshPort} is taken`, { cause: error });
+    });
   }
 
   /** Goes on with the boot that the record says is under way. */
@@ -143,6 +152,7 @@ export class RackHost {
     return this.steps.run(async () => {
       this.book.refuseTerminated("started");
       if (this.state !== "stopped") return;
+      await this.bindGate();
       const boots = this.record.boots + 1;
       const { requestId, ordinal } = this.record.machine;
       await this.book.change(

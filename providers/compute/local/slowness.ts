@@ -6,10 +6,12 @@ const periodMs = 200;
  */
 export function startSlowness(runShare: number, pause: (paused: boolean) => void): () => void {
   let hold: NodeJS.Timeout | undefined;
-  const cycle = setInterval(() => {
+  const turn = () => {
     pause(false);
     hold = setTimeout(() => pause(true), periodMs * runShare);
-  }, periodMs);
+  };
+  turn();
+  const cycle = setInterval(turn, periodMs);
   return () => {
     clearInterval(cycle);
     clearTimeout(hold);

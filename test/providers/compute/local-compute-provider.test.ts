@@ -1,9 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { describe } from "vitest";
 import { describeComputeProvider } from "../../contracts/compute-provider.ts";
-import { authorizedKey, openRack } from "./local-rack.ts";
+import { authorizedKey, hasBwrap, openRack } from "./local-rack.ts";
 
-const hasBwrap = spawnSync("bwrap", ["--unshare-user", "--ro-bind", "/", "/", "true"]).status === 0;
 const settings = [
   { isolation: "none", addresses: "loopback-range" },
   { isolation: "none", addresses: "single" },

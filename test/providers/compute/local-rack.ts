@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -13,6 +13,11 @@ import { startRack } from "../../../providers/compute/local/start-rack.ts";
 
 export const loginKey = newHostKey();
 export const authorizedKey = `ssh-ed25519 ${parsePublicKey(loginKey).getPublicSSH().toString("base64")}`;
+
+const bwrap = "bwrap";
+
+/** Whether this computer lets bubblewrap make namespaces; found out apart from the code under test. */
+export const hasBwrap = spawnSync(bwrap, ["--unshare-user", "--ro-bind", "/", "/", "true"]).status === 0;
 
 export interface RackSettings {
   isolation: "none" | "bwrap";

@@ -1,17 +1,17 @@
-import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { appendFile, readFile, stat } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { hostPids } from "../../../providers/compute/local/host-processes.ts";
 import { createLocalComputeProvider } from "../../../providers/compute/local/local-compute-provider.ts";
+import { sendSignal } from "../../../providers/compute/local/process-table.ts";
 import type { Machine } from "../../../providers/compute/compute-provider.ts";
 import { codeOf } from "../../contracts/compute-provider.ts";
-import { spawnRack, until } from "./local-rack.ts";
+import { hasBwrap, spawnRack, until } from "./local-rack.ts";
 import type { RackProcess } from "./local-rack.ts";
 import { runOn } from "./ssh-login.ts";
-
-const hasBwrap = spawnSync("bwrap", ["--unshare-user", "--ro-bind", "/", "/", "true"]).status === 0;
 
 /** State letter of a process, as in proc(5). */
 async function stateOf(pid: number): Promise<string | undefined> {
@@ -72,12 +72,27 @@ for (const isolation of ["none", "bwrap"] as const) {
     test("a host that died while the rack was away is found crashed", async () => {
       const [machine] = (await rack.launchRunning("r")) as [Machine];
       await rack.kill("SIGKILL");
-      for (const pid of pidsOf(machine)) process.kill(pid, "SIGKILL");
+      for (const pid of pidsOf(machine)) sendSignal(pid, "SIGKILL");
       await rack.restart();
       expect(await rack.state(machine.machineId)).toBe("stopped");
       expect(await rack.provider.events(0)).toMatchObject([{ machineId: machine.machineId, kind: "crashed" }]);
       await rack.provider.start(machine.machineId);
       await until("it runs again", async () => (await rack.state(machine.machineId)) === "running");
+    });
+
+    test("an address taken while the rack was away makes the host stopped, until it is free again", async () => {
+      const [machine] = (await rack.launchRunning("r")) as [Machine];
+      const { address, sshPort } = machine.endpoint!;
+      await rack.kill("SIGKILL");
+      const thief = createServer().listen(sshPort, address);
+      await once(thief, "listening");
+      await rack.restart();
+      expect(await rack.state(machine.machineId)).toBe("stopped");
+      expect(await codeOf(rack.provider.start(machine.machineId))).toBe("INSUFFICIENT_CAPACITY");
+      await new Promise((resolve) => thief.close(resolve));
+      await rack.provider.start(machine.machineId);
+      await until("it runs again", async () => (await rack.state(machine.machineId)) === "running");
+      expect(await runOn(machine.endpoint!, "echo back")).toMatchObject({ stdout: "back\n" });
     });
 
     test("a boot cut short by the death of the rack is finished by the next one", async () => {

@@ -16,6 +16,7 @@ export function login(endpoint: HostEndpoint, change: Partial<ConnectConfig> = {
   const client = new ssh2.Client();
   const fingerprint = (key: Buffer) => `SHA256:${createHash("sha256").update(key).digest("base64").replace(/=+$/, "")}`;
   return new Promise((resolve, reject) => {
+    client.once("connect", () => client.setNoDelay(true));
     client.once("ready", () => resolve(client));
     client.on("error", reject);
     client.connect({
