@@ -12,6 +12,7 @@ interface DemoFlags {
   isolation: "auto" | "bwrap" | "none";
   stepMs: string;
   forecast: boolean;
+  records?: string;
 }
 
 /** Adds `demo`: the whole product on this machine, from an empty home to a report. */
@@ -26,6 +27,7 @@ export function registerDemo(program: Command): void {
       new Option("--isolation <mode>", "walls of local hosts").choices(["auto", "bwrap", "none"]).default("auto"),
     )
     .addOption(new Option("--step-ms <milliseconds>", "clock time of one 5-minute step of the trace").default("750"))
+    .option("--records <file>", "write the recorded claims, lead times and decisions as JSON")
     .option("--no-forecast", "run without the forecaster, to see what it is worth")
     .action(async (flags: DemoFlags, command: Command) => demo(flags, contextOf(command)));
 }
@@ -87,7 +89,7 @@ interface Replay {
 }
 
 async function replay({ flags, context, scenario, home, signal }: Replay): Promise<void> {
-  const { join } = await import("node:path");
+  const [{ join }, { writeFileSync }] = await Promise.all([import("node:path"), import("node:fs")]);
   const [{ openSession }, { runDemo }, { createDemoView }, { reportLines }] = await Promise.all([
     import("../session.ts"),
     import("../demo/run-demo.ts"),
@@ -95,7 +97,7 @@ async function replay({ flags, context, scenario, home, signal }: Replay): Promi
     import("../demo/report-lines.ts"),
   ]);
   const session = await openSession({ ...context.config, home, temporalAddress: null });
-  const view = createDemoView(context);
+  const view = createDemoView(context, scenario.policy.perHost * scenario.policy.targetUtilization);
   try {
     const report = await runDemo({
       session,
@@ -105,6 +107,7 @@ async function replay({ flags, context, scenario, home, signal }: Replay): Promi
       forecast: flags.forecast,
       stepMs: wholeNumber("--step-ms", flags.stepMs, { min: 250, max: 60_000 }),
       signingKeyPath: join(home, "keys", "signing.pem"),
+      onRecords: (evidence) => flags.records !== undefined && writeFileSync(flags.records, JSON.stringify(evidence)),
       onPhase: (text) => view.say(text),
       onLook: (look) => view.look(look),
     });

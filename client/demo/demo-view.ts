@@ -31,8 +31,8 @@ function quietLine(look: DemoLook): string {
   return `${traceClock(look)}  demand ${demand}/s  serving ${counts.serving ?? 0}  standby ${counts.standby ?? 0}  claims ${totals.claims}, ${totals.warmHits} warm  ${userLine(look)}`;
 }
 
-/** Shows a demo as it runs: a repainted block on a terminal, a few lines elsewhere. */
-export function createDemoView({ print, style, columns, mode }: CliContext): DemoView {
+/** Shows a demo as it runs: a repainted block on a terminal, a few lines elsewhere; a host is planned for `hostCapacity` requests a second. */
+export function createDemoView({ print, style, columns, mode }: CliContext, hostCapacity: number): DemoView {
   const isLive = mode === "text" && process.stdout.isTTY;
   const live = createLiveView(process.stdout);
   const history = emptyWatchHistory();
@@ -41,7 +41,7 @@ export function createDemoView({ print, style, columns, mode }: CliContext): Dem
     say: (text) => (isLive ? live.say(style.dim(text)) : print.note(text)),
     look(look) {
       const { step, steps } = look;
-      remember(history, look.description, 26 * 0.75);
+      remember(history, look.description, hostCapacity);
       if (!isLive) {
         const line = Math.floor((step / steps) * quietLinesPerDay);
         if (line > quietLines && step >= 0) print.note(quietLine(look));

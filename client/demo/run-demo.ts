@@ -12,6 +12,7 @@ import type { FleetHandle } from "../fleet-handle.ts";
 import { openFleet } from "../fleet-handle.ts";
 import { readSigningKey } from "../golden-bundle.ts";
 import type { Session } from "../session.ts";
+import type { ReplayRecords } from "./day-events.ts";
 import { readRecords } from "./day-events.ts";
 import type { DemoReport } from "./demo-report.ts";
 import { demoReport } from "./demo-report.ts";
@@ -28,9 +29,20 @@ export interface DemoOptions {
   stepMs: number;
   isolation: "auto" | "bwrap" | "none";
   forecast: boolean;
+  /** Takes what the store recorded, for those who want to compute the report again. */
+  onRecords: (evidence: DemoEvidence) => void;
   onPhase: (text: string) => void;
   onLook: (look: DemoLook) => void;
   signal: AbortSignal;
+}
+
+/** The raw rows behind a report. Times are of the clock; the counted day lies between start and end. */
+export interface DemoEvidence {
+  records: ReplayRecords;
+  load: LoadSummary;
+  speed: number;
+  dayStartWallMs: number;
+  endWallMs: number;
 }
 
 /** What the live view shows of a moment. */
@@ -99,6 +111,14 @@ async function loadHistory(demo: Demo, endMs: number): Promise<void> {
   }
 }
 
+/** Counts of the day alone; those of the warm-up, when nothing could be warm yet, are left out. */
+function sinceMidnight(now: FleetDescription, before: FleetDescription | null): FleetDescription {
+  if (before === null) return now;
+  const totals = { ...now.totals };
+  for (const key of ["claims", "warmHits", "waited", "withdrawn"] as const) totals[key] -= before.totals[key];
+  return { ...now, totals, hostStarts: now.hostStarts - before.hostStarts };
+}
+
 /** Follows the fleet until the load ends, and changes the golden configuration in the middle of the day. */
 async function follow(
   demo: Demo,
@@ -108,6 +128,7 @@ async function follow(
   const steps = scenario.steps.length;
   let summary: LoadSummary | null = null;
   let goldenChanged = false;
+  let atMidnight: FleetDescription | null = null;
   const ended = day.done.then((result) => (summary = result));
   while (summary === null) {
     demo.signal.throwIfAborted();
@@ -121,7 +142,9 @@ async function follow(
       });
       demo.onPhase("golden configuration changed to version 2");
     }
-    onLook({ description: await fleet.describe(), load: day.load(), time: day.time, step, steps });
+    const description = await fleet.describe();
+    if (step < 0) atMidnight = description;
+    onLook({ description: sinceMidnight(description, atMidnight), load: day.load(), time: day.time, step, steps });
     await Promise.race([ended, wait(pollMs)]);
   }
   return summary;
@@ -149,6 +172,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     const endWallMs = time.wallMsOf(scenario.steps.length * scenario.stepSeconds);
     demo.onPhase("reading what was recorded and replaying the comparators");
     const records = await readRecords(fleet);
+    demo.onRecords({ records, load: summary, speed: demo.speed, dayStartWallMs: time.dayStartWallMs, endWallMs });
     const webUi = session.link(fleet.workflowId);
     const wallSeconds = (Date.now() - startedMs) / 1000;
     return demoReport({ scenario, time, endWallMs, load: summary, records, wallSeconds, webUi });
