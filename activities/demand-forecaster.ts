@@ -21,6 +21,8 @@ interface Fitted {
   seenMs: number;
   fittedAtMs: number;
   stepMs: number;
+  /** Samples that were known when it was fitted. */
+  knownSamples: number;
 }
 
 const pathCount = 200;
@@ -44,7 +46,19 @@ function endOf(series: DemandSeries): number {
 function fit(series: DemandSeries, seasonSteps: number): Fitted | CannotForecast {
   const choice = chooseForecaster({ stepSeconds: series.stepMs / 1000, values: series.values, seasonSteps });
   if ("cannot" in choice) return choice;
-  return { forecaster: choice.forecaster, seenMs: endOf(series), fittedAtMs: endOf(series), stepMs: series.stepMs };
+  const endMs = endOf(series);
+  return { ...choice, seenMs: endMs, fittedAtMs: endMs, stepMs: series.stepMs, knownSamples: countKnown(series) };
+}
+
+function countKnown(series: DemandSeries): number {
+  return series.values.reduce((count: number, value) => (value === null ? count : count + 1), 0);
+}
+
+/** Whether a model still stands on the history at hand: same grid, younger than a season, no older days loaded since. */
+function isCurrent(fitted: Fitted, series: DemandSeries, seasonSteps: number): boolean {
+  if (fitted.stepMs !== series.stepMs) return false;
+  const steps = (endOf(series) - fitted.fittedAtMs) / series.stepMs;
+  return steps < seasonSteps && countKnown(series) <= fitted.knownSamples + steps + 1;
 }
 
 /** Feeds the samples the model has not seen. */
@@ -59,8 +73,7 @@ export function createDemandForecaster(): DemandForecaster {
 
   function fittedModel({ fleet, series, seasonSteps }: DemandForecastRequest): Fitted | CannotForecast {
     const known = models.get(fleet);
-    const seasonMs = seasonSteps * series.stepMs;
-    if (known !== undefined && known.stepMs === series.stepMs && endOf(series) - known.fittedAtMs < seasonMs) {
+    if (known !== undefined && isCurrent(known, series, seasonSteps)) {
       catchUp(known, series);
       return known;
     }
