@@ -40,7 +40,7 @@ export function replayDay(day: ReplayDay, replayPolicy: ReplayPolicy): ReplayRep
   const demand = [...day.history.slice(day.history.length - warmUp), ...day.steps];
   const running = replayPolicy.start(
     { values: known, stepSeconds: day.stepSeconds, seasonSteps: day.seasonSteps },
-    createSeededRandom(day.seed + 1),
+    () => createSeededRandom(day.seed + 1),
   );
   const draw = createSeededRandom(day.seed);
   const leadSeconds = (): number => day.leadTimeSeconds[Math.floor(draw() * day.leadTimeSeconds.length)] ?? 0;

@@ -1,5 +1,7 @@
 import type { CapacityDecision, CapacityInput } from "../domain/capacity/capacity-decision.ts";
-import { decideCapacity } from "../domain/capacity/decide-capacity.ts";
+import { decideCapacity, horizonStepsFor } from "../domain/capacity/decide-capacity.ts";
+import { learnFixedBuffer, riseLimitLevel } from "../domain/capacity/fixed-buffer.ts";
+import { upperQuantile } from "../domain/capacity/order-statistics.ts";
 import { decideReactive, decideStatic } from "../domain/capacity/reactive-twin.ts";
 import { chooseForecaster } from "../models/choose-forecaster.ts";
 import type { DemandHistory, Forecaster } from "../models/forecaster.ts";
@@ -14,7 +16,8 @@ export interface RunningPolicy {
 
 export interface ReplayPolicy {
   name: string;
-  start(history: DemandHistory, random: () => number): RunningPolicy;
+  /** `random` makes the same numbers anew for each forecast, so that targets do not flicker from sampling alone. */
+  start(history: DemandHistory, random: () => () => number): RunningPolicy;
 }
 
 /** Joint futures drawn per decision. */
@@ -28,12 +31,26 @@ export function predictivePolicy(): ReplayPolicy {
     name: "predictive",
     start(history, random) {
       const predictor = createPredictor(history, random);
+      let riseLimitHosts: number | null | undefined;
       return {
         observe: predictor.observe,
-        decide: (input) => decideCapacity({ ...input, forecastPaths: predictor.paths(horizonSteps(input)) }),
+        decide(input) {
+          riseLimitHosts ??= riseLimit(history, input);
+          return decideCapacity({ ...input, riseLimitHosts, forecastPaths: predictor.paths(horizonStepsFor(input)) });
+        },
       };
     },
   };
+}
+
+function riseLimit(history: DemandHistory, { leadTimeSeconds, policy }: CapacityInput): number | null {
+  return learnFixedBuffer({
+    values: history.values,
+    stepSeconds: history.stepSeconds,
+    leadTimeSeconds: upperQuantile(leadTimeSeconds, 0.9),
+    policy,
+    level: riseLimitLevel(policy.serviceLevel),
+  });
 }
 
 /** The same decisions with the forecaster removed: `standbyMin` is all the standby there is. */
@@ -63,18 +80,12 @@ export function staticPolicy(hosts: number): ReplayPolicy {
   };
 }
 
-/** Longest lead time, or the scale-in hold on top of it, whichever the decision looks at. */
-function horizonSteps({ leadTimeSeconds, policy, stepSeconds }: CapacityInput): number {
-  const reach = Math.max(...leadTimeSeconds, 0) + policy.reviewSeconds + policy.scaleInHoldSeconds;
-  return Math.max(1, Math.ceil(reach / stepSeconds));
-}
-
 interface Predictor {
   observe: (demand: number | null) => void;
   paths: (horizon: number) => number[][] | null;
 }
 
-function createPredictor(history: DemandHistory, random: () => number): Predictor {
+function createPredictor(history: DemandHistory, random: () => () => number): Predictor {
   const values = [...history.values];
   const keptSteps = values.length;
   let forecaster: Forecaster | null = chosen(history);
@@ -89,7 +100,7 @@ function createPredictor(history: DemandHistory, random: () => number): Predicto
       sinceChoice = 0;
     },
     paths(horizon) {
-      const forecast = forecaster?.forecast({ horizonSteps: horizon, quantiles: [], pathCount, random });
+      const forecast = forecaster?.forecast({ horizonSteps: horizon, quantiles: [], pathCount, random: random() });
       return forecast === undefined || "cannot" in forecast ? null : forecast.paths;
     },
   };

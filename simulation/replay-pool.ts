@@ -7,6 +7,8 @@ interface ReplayHost extends StandbyCandidate {
   /** When the running bootstrap or verification ends. */
   readyAtMs: number;
   decidedAtMs: number;
+  /** Whether a claim has taken it yet. */
+  used: boolean;
   /** Null for a host whose start is not counted (before the day). */
   start: HostStart | null;
 }
@@ -95,6 +97,7 @@ function becomeReady(pool: ReplayPool, host: ReplayHost): void {
 function handOut(pool: ReplayPool, host: ReplayHost, claimMadeAtMs: number): void {
   if (host.liveDigest !== pool.goldenDigest) pool.staleHandOuts += 1;
   host.state = "serving";
+  host.used = true;
   if (host.start !== null) host.start.claimedAtMs ??= claimMadeAtMs;
 }
 
@@ -110,6 +113,9 @@ export function countsOf(pool: ReplayPool): PoolCounts {
     bootstrappingAgesSeconds: pool.hosts
       .filter((host) => host.state === "booting")
       .map((host) => (pool.nowMs - host.decidedAtMs) / 1000),
+    unusedStandbyAgesSeconds: pool.hosts
+      .filter((host) => host.state === "standby" && !host.used)
+      .map((host) => (pool.nowMs - (host.verifiedAtMs ?? pool.nowMs)) / 1000),
   };
 }
 
@@ -185,6 +191,7 @@ function newHost(pool: ReplayPool, leadSeconds: number, state: "booting" | "serv
     delegated: false,
     readyAtMs: pool.nowMs + leadSeconds * 1000,
     decidedAtMs: pool.nowMs,
+    used: state === "serving",
     start: null,
   };
 }

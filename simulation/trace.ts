@@ -1,4 +1,5 @@
 import { ForewarmError } from "../domain/errors.ts";
+import { quantileOfSorted } from "../models/scoring.ts";
 
 /** A real or synthetic series on a regular grid. */
 export interface DemandTrace {
@@ -90,24 +91,33 @@ function between(trace: DemandTrace, position: number): number | null {
 }
 
 export interface DemandScale {
-  /** Requests per second at the peak of the trace's first half. */
+  /** Requests per second at the peak of a busy day. */
   peak: number;
-  /** Which quantile of the first half counts as its peak; below 1 a single burst does not flatten all other days. */
-  peakQuantile: number;
   /** Requests per second at the first half's 1 % quantile; null keeps the trace's own proportions. */
   trough: number | null;
 }
+
+/** A busy day is one whose peak nine days of ten in the first half stay below, so that one burst does not flatten the rest. */
+const busyDayShare = 0.9;
 
 /** Maps values linearly to requests per second, by the first half of the trace only. */
 export function scaleTrace(trace: DemandTrace, scale: DemandScale): DemandTrace {
   const half = trace.values.slice(0, Math.ceil(trace.values.length / 2));
   const known = half.filter((value) => value !== null).sort((left, right) => left - right);
-  const high = known[Math.round(scale.peakQuantile * (known.length - 1))] ?? 0;
-  const low = scale.trough === null ? 0 : (known[Math.round(0.01 * (known.length - 1))] ?? 0);
+  const high = quantileOfSorted(dailyPeaks(trace, half), busyDayShare);
+  const low = scale.trough === null ? 0 : quantileOfSorted(known, 0.01);
   const floor = scale.trough ?? 0;
-  if (high <= low) refuse("the first half has no demand to scale by");
+  if (!(high > low)) refuse("the first half has no demand to scale by");
   const map = (value: number): number => Math.max(0, floor + ((value - low) * (scale.peak - floor)) / (high - low));
   return { ...trace, values: trace.values.map((value) => (value === null ? null : map(value))) };
+}
+
+function dailyPeaks(trace: DemandTrace, values: readonly (number | null)[]): number[] {
+  const perDay = stepsPerDay(trace);
+  const days = Math.max(1, Math.floor(values.length / perDay));
+  return Array.from({ length: days }, (_, day) =>
+    values.slice(day * perDay, (day + 1) * perDay).reduce<number>((peak, value) => Math.max(peak, value ?? 0), 0),
+  ).sort((left, right) => left - right);
 }
 
 export interface TraceDay {

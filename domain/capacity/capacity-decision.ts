@@ -24,6 +24,8 @@ export interface PoolCounts {
   standby: number;
   /** Seconds since the decision, for each host still being bootstrapped. */
   bootstrappingAgesSeconds: readonly number[];
+  /** Seconds since verification, for each standby host that no claim has taken yet; empty where not known. */
+  unusedStandbyAgesSeconds?: readonly number[];
 }
 
 export interface CapacityInput {
@@ -39,6 +41,8 @@ export interface CapacityInput {
   policy: CapacityPolicy;
   /** Standby learned from history for when there is no forecast (`learnFixedBuffer`); null when unknown. */
   fallbackBufferHosts: number | null;
+  /** Most standby a forecast may ask for (`learnFixedBuffer` at a level near 1); null leaves it unbounded. */
+  riseLimitHosts?: number | null;
   /** Share of launches that fail, in [0, 1). */
   launchFailureShare: number;
 }

@@ -1,16 +1,23 @@
-import type { CapacityDecision, CapacityInput, CapacityPolicy, PoolCounts } from "./capacity-decision.ts";
+import type { CapacityDecision, CapacityInput, CapacityPolicy } from "./capacity-decision.ts";
 import { launchesFor, upperQuantile } from "./order-statistics.ts";
 import { hostsNeeded, servingTarget } from "./serving-target.ts";
 
 /** Lead time assumed until one was measured: the boot of a small cloud machine with its bootstrap. */
 export const defaultLeadTimeSeconds = 180;
-/** A standby host stays when its use before a new one could be ready is at least this likely. */
-const keepLikelihood = 0.1;
+/**
+ * Windows that may run short for each claim that may miss: a decision is reviewed several times within one lead time,
+ * so most windows that look short are mended before a claim meets them. Tuned on the first halves of the example traces.
+ */
+const shortWindowsPerMiss = 7;
+/** Standby stays while its use within a lead time and the scale-in hold is at least this likely. */
+const keepLikelihood = 0.3;
+/** A host that was started and never used stays this many lead times: starting it again costs more than keeping it. */
+const unusedHoldLeadTimes = 36;
 /** A decision that nobody renewed for this many reviews is not acted on. */
 const validReviews = 2;
 
 /**
- * Sizes serving hosts from measured demand and standby from the forecast: the service-level quantile, over sample
+ * Sizes serving hosts from measured demand and standby from the forecast: a quantile set by the service level, over sample
  * paths and lead times, of the most hosts needed before a launch made at the next review could be ready
  * (order-up-to level with random lead time). Pure; falls back from forecast to learned buffer to `standbyMin`.
  */
@@ -24,6 +31,12 @@ export function decideCapacity(input: CapacityInput): CapacityDecision {
     validUntilMs: input.nowMs + validReviews * input.policy.reviewSeconds * 1000,
     basis: standby.basis,
   };
+}
+
+/** How many steps of forecast a decision looks at. */
+export function horizonStepsFor(input: Pick<CapacityInput, "leadTimeSeconds" | "policy" | "stepSeconds">): number {
+  const lead = Math.max(...leadTimesOf(input)) + input.policy.reviewSeconds;
+  return Math.max(1, Math.ceil((lead + input.policy.scaleInHoldSeconds) / input.stepSeconds));
 }
 
 interface StandbyChoice {
@@ -55,17 +68,44 @@ function heldStandby({ pool, policy }: CapacityInput): StandbyChoice {
 }
 
 function forecastStandby(input: CapacityInput, serving: number): StandbyChoice {
-  const { policy, pool } = input;
   const peaks = runningPeaks(input);
-  const leads = input.leadTimeSeconds.length === 0 ? [defaultLeadTimeSeconds] : input.leadTimeSeconds;
-  const steps = leads.map((lead) => stepsAtRisk(lead, input));
-  const out = upperQuantile(peaksWithin(peaks, steps), policy.serviceLevel);
-  const keepSteps = Math.max(...steps) + Math.ceil(policy.scaleInHoldSeconds / input.stepSeconds);
-  const keep = upperQuantile(peaksWithin(peaks, [keepSteps]), 1 - keepLikelihood);
-  const wanted = Math.max(out, Math.min(serving + standbyHosts(pool), keep)) - serving;
-  const hosts = boundStandby(withMargin(wanted, input), serving, policy);
-  const window = Math.round(upperQuantile(leads, 0.5) + policy.reviewSeconds);
-  return { hosts, why: whyForecast({ out, wanted: wanted + serving, window, serving, policy }), basis: "forecast" };
+  const leads = leadTimesOf(input);
+  const level = windowLevel(input.policy.serviceLevel);
+  const atRisk = upperQuantile(
+    peaksWithin(
+      peaks,
+      leads.map((lead) => stepsAtRisk(lead, input)),
+    ),
+    level,
+  );
+  const out = Math.min(atRisk - serving, input.riseLimitHosts ?? Infinity);
+  const likely = upperQuantile(peaksWithin(peaks, [horizonStepsFor(input)]), 1 - keepLikelihood) - serving;
+  const wanted = Math.max(out, Math.min(standbyAfter(input, serving), likely), unusedHosts(input, serving));
+  const hosts = boundStandby(withMargin(wanted, input), serving, input.policy);
+  const window = Math.round(upperQuantile(leads, 0.5) + input.policy.reviewSeconds);
+  const reason = `q${level} of hosts needed within ${window} s is ${atRisk}, ${serving} serve`;
+  return { hosts, why: wanted > out ? `${reason}; kept for use soon after` : reason, basis: "forecast" };
+}
+
+/** The quantile of a window's need that keeps the promised share of claims. */
+function windowLevel(serviceLevel: number): number {
+  return Number(Math.max(0.5, 1 - shortWindowsPerMiss * (1 - serviceLevel)).toFixed(4));
+}
+
+function leadTimesOf({ leadTimeSeconds }: Pick<CapacityInput, "leadTimeSeconds">): readonly number[] {
+  return leadTimeSeconds.length === 0 ? [defaultLeadTimeSeconds] : leadTimeSeconds;
+}
+
+/** Standby there is once `serving` hosts serve, in flight or ready. */
+function standbyAfter({ pool }: CapacityInput, serving: number): number {
+  return pool.serving + pool.standby + pool.bootstrappingAgesSeconds.length - serving;
+}
+
+/** Hosts started lately that no claim has taken, less those about to be promoted. */
+function unusedHosts(input: CapacityInput, serving: number): number {
+  const holdSeconds = unusedHoldLeadTimes * upperQuantile(leadTimesOf(input), 0.5);
+  const unused = (input.pool.unusedStandbyAgesSeconds ?? []).filter((age) => age < holdSeconds).length;
+  return unused - Math.max(0, serving - input.pool.serving);
 }
 
 /** Steps whose demand only hosts decided on now can meet: the next review's launch would be ready too late. */
@@ -85,30 +125,13 @@ function peaksWithin(peaks: readonly (readonly number[])[], steps: readonly numb
   return peaks.flatMap((path) => steps.map((step) => path[Math.min(step, path.length) - 1] ?? 0));
 }
 
-function standbyHosts(pool: PoolCounts): number {
-  return pool.standby + pool.bootstrappingAgesSeconds.length;
-}
-
 /** Adds launches for those expected to fail; hosts already verified need no margin. */
 function withMargin(wanted: number, { pool, policy, launchFailureShare }: CapacityInput): number {
-  const ready = Math.min(wanted, pool.standby);
+  const ready = Math.max(0, Math.min(wanted, pool.standby));
   return ready + launchesFor(wanted - ready, launchFailureShare, policy.serviceLevel);
 }
 
 function boundStandby(hosts: number, serving: number, policy: CapacityPolicy): number {
   const bounded = Math.min(policy.standbyMax, Math.max(policy.standbyMin, hosts));
   return Math.max(0, Math.min(bounded, policy.maxHosts - serving));
-}
-
-interface ForecastReason {
-  out: number;
-  wanted: number;
-  window: number;
-  serving: number;
-  policy: CapacityPolicy;
-}
-
-function whyForecast({ out, wanted, window, serving, policy }: ForecastReason): string {
-  const reason = `q${policy.serviceLevel} of hosts needed within ${window} s is ${out}, ${serving} serve`;
-  return wanted > out ? `${reason}; kept for likely need soon after` : reason;
 }
