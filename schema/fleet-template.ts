@@ -13,22 +13,9 @@ const seconds = z
 const port = z.number().int().min(1).max(65_535);
 const share = z.number().gt(0).max(1);
 
-/** Median and 90th percentile of a log-normal delay. */
-const delaySchema = z.strictObject({ p50: z.number().min(0).max(600), p90: z.number().min(0).max(3600) });
-
-const faultsSchema = z.strictObject({
-  boot_delay_seconds: delaySchema.optional().meta({ description: "How long a machine takes to boot." }),
-  launch_failure_share: z.number().min(0).max(1).default(0).meta({ description: "Share of launches that never boot." }),
-});
-
 const providerSchema = z.strictObject({
-  kind: z.enum(["local", "simulated"]).meta({ description: "Where hosts come from." }),
+  kind: z.enum(["local"]).meta({ description: "Where hosts come from." }),
   zones: z.array(name).min(1).max(16).default(["a"]).meta({ description: "Failure domains hosts are spread over." }),
-  isolation: z
-    .enum(["auto", "bwrap", "none"])
-    .default("auto")
-    .meta({ description: "Walls of local hosts; not a security boundary." }),
-  faults: faultsSchema.optional().meta({ description: "Faults that the local and simulated providers play." }),
 });
 
 const applicationSchema = z.strictObject({

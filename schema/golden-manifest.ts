@@ -7,9 +7,16 @@ export const manifestFileSchema = z.strictObject({
   path: z.string().min(1).max(512).meta({ description: "Relative path below the generation folder, without `..`." }),
   sha256: sha256Hex,
   bytes: z.number().int().min(0),
-  mode: z.string().regex(/^0[0-7]{3}$/).meta({ description: "Octal permission bits, such as 0644." }),
+  mode: z
+    .string()
+    .regex(/^0[0-7]{3}$/)
+    .meta({ description: "Octal permission bits, such as 0644." }),
   owner: z.string().max(64).nullable(),
-  hook: z.string().max(64).nullable().meta({ description: "How the workload learns of a change: reload, restart, or null." }),
+  hook: z
+    .string()
+    .max(64)
+    .nullable()
+    .meta({ description: "How the workload learns of a change: reload, restart, or null." }),
 });
 export type ManifestFile = z.infer<typeof manifestFileSchema>;
 

@@ -140,21 +140,11 @@ function parentsOf(path: string): string[] {
 }
 
 function timingFindings(template: FleetTemplate): RuleFinding[] {
-  const { demand, forecast, provider, bootstrap } = template;
+  const { demand, forecast } = template;
   const found = drainFindings(template);
   if (forecast.season_seconds < 2 * demand.step_seconds) {
     const rule = `must be at least two steps (demand.step_seconds is ${demand.step_seconds})`;
     found.push(problem(["forecast", "season_seconds"], `${rule}; got ${forecast.season_seconds}`));
-  }
-  const delay = provider.faults?.boot_delay_seconds;
-  if (delay !== undefined && delay.p50 > delay.p90) {
-    const at: TemplatePath = ["provider", "faults", "boot_delay_seconds", "p50"];
-    found.push(problem(at, `must be at most p90 (${delay.p90}); got ${delay.p50}`));
-  }
-  if (delay !== undefined && delay.p90 >= bootstrap.deadline_seconds.boot) {
-    const at: TemplatePath = ["provider", "faults", "boot_delay_seconds", "p90"];
-    const boot = bootstrap.deadline_seconds.boot;
-    found.push(warning(at, `one boot in ten outlives bootstrap.deadline_seconds.boot (${boot}) and is given up`));
   }
   return found;
 }

@@ -33,7 +33,7 @@ export function registerDemo(program: Command): void {
 }
 
 async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
-  const [{ mkdtempSync }, { tmpdir }, { join }, scenarios, { startStack }] = await Promise.all([
+  const [{ mkdtempSync, rmSync }, { tmpdir }, { join }, scenarios, { startStack }] = await Promise.all([
     import("node:fs"),
     import("node:os"),
     import("node:path"),
@@ -63,11 +63,14 @@ async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
       await untilAborted(interrupted.signal);
     }
   } catch (error) {
+    await stack.stop();
     if (!interrupted.signal.aborted) throw error;
     process.exitCode = exitCodes.interrupted;
-  } finally {
-    await stack.stop();
+    return;
   }
+  await stack.stop();
+  // Kept after a failure, for its logs; of no use after a success.
+  rmSync(home, { recursive: true, force: true });
 }
 
 function dayOf(flags: DemoFlags, fallback: number | null): number | null {
@@ -103,7 +106,6 @@ async function replay({ flags, context, scenario, home, signal }: Replay): Promi
       session,
       scenario,
       signal,
-      isolation: flags.isolation,
       forecast: flags.forecast,
       stepMs: wholeNumber("--step-ms", flags.stepMs, { min: 250, max: 60_000 }),
       signingKeyPath: join(home, "keys", "signing.pem"),

@@ -12,7 +12,6 @@ export interface DemoTemplateOptions {
   version: string;
   minServing: number;
   standbyMin: number;
-  isolation: "auto" | "bwrap" | "none";
   forecast: boolean;
 }
 
@@ -27,7 +26,6 @@ function demoRules(template: FleetTemplate, options: DemoTemplateOptions): Fleet
   return {
     ...template,
     fleet: demoFleet,
-    provider: { ...template.provider, isolation: options.isolation },
     demand: {
       ...template.demand,
       step_seconds: wallSeconds(scenario.stepSeconds),

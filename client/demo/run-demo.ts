@@ -27,7 +27,6 @@ export interface DemoOptions {
   signingKeyPath: string;
   /** Clock milliseconds of one control step. */
   stepMs: number;
-  isolation: "auto" | "bwrap" | "none";
   forecast: boolean;
   /** Takes what the store recorded, for those who want to compute the report again. */
   onRecords: (evidence: DemoEvidence) => void;
@@ -68,8 +67,8 @@ async function apply(
   demo: Demo,
   change: Pick<DemoTemplateOptions, "version" | "minServing" | "standbyMin">,
 ): Promise<void> {
-  const { session, scenario, speed, isolation, forecast, signingKeyPath } = demo;
-  const file = await demoTemplate({ scenario, speed, isolation, forecast, ...change });
+  const { session, scenario, speed, forecast, signingKeyPath } = demo;
+  const file = await demoTemplate({ scenario, speed, forecast, ...change });
   await applyTemplate(session.client, { file, key: readSigningKey(signingKeyPath) });
 }
 
