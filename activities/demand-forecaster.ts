@@ -6,7 +6,7 @@ export interface DemandForecastRequest {
   fleet: string;
   series: DemandSeries;
   seasonSteps: number;
-  horizonSeconds: number;
+  horizonSteps: number;
   quantiles: readonly number[];
 }
 
@@ -86,9 +86,8 @@ export function createDemandForecaster(): DemandForecaster {
     forecast(request) {
       const fitted = fittedModel(request);
       if ("cannot" in fitted) return fitted;
-      const horizonSteps = Math.ceil((request.horizonSeconds * 1000) / request.series.stepMs);
       return fitted.forecaster.forecast({
-        horizonSteps: Math.min(horizonStepsMax, Math.max(1, horizonSteps)),
+        horizonSteps: Math.min(horizonStepsMax, request.horizonSteps),
         quantiles: request.quantiles,
         pathCount,
         random: seededRandom(Math.floor(fitted.seenMs / request.series.stepMs)),

@@ -14,6 +14,7 @@ import {
 import { planGoldenSteps } from "../domain/host/golden-change.ts";
 import type { PoolForPlan } from "../domain/capacity/plan-pool.ts";
 import { planPool } from "../domain/capacity/plan-pool.ts";
+import type { DecideRequest } from "../activities/capacity.ts";
 import type { GrantRow } from "../activities/traffic.ts";
 import { failureReason } from "./failure-reason.ts";
 import type { HostAnswer } from "./messages.ts";
@@ -193,6 +194,18 @@ export function loseHost(run: FleetRun, id: string, reason: string): void {
   run.dirty = true;
 }
 
+function poolForDecision(run: FleetRun): DecideRequest["pool"] {
+  const { hosts } = run.state;
+  const standby = hosts.filter((host) => host.state === "standby" || host.state === "refreshing");
+  return {
+    serving: heldByDemand(run).length,
+    standby: standby.length,
+    settling: hosts.filter((host) => host.state === "draining" && host.next === "standby").length,
+    bootstrappingSinceMs: hosts.filter(isBootstrapping).map((host) => host.sinceMs),
+    unusedSinceMs: standby.filter((host) => !host.used).map((host) => host.verifiedAtMs),
+  };
+}
+
 /** One control step: measure, forecast and decide in one recorded activity, then act on the answer. */
 export async function tick(run: FleetRun): Promise<void> {
   const { state } = run;
@@ -204,12 +217,7 @@ export async function tick(run: FleetRun): Promise<void> {
         template: state.template,
         tick: state.tick,
         counters: state.counters,
-        pool: {
-          serving: heldByDemand(run).length,
-          standby: claimableHosts(state).length,
-          settling: state.hosts.filter((host) => host.next === "standby" && !isBootstrapping(host)).length,
-          bootstrappingSinceMs: state.hosts.filter(isBootstrapping).map((host) => host.sinceMs),
-        },
+        pool: poolForDecision(run),
       },
     ])
     .catch((error: unknown) => {

@@ -25,6 +25,8 @@ export interface HostRecord {
   next: "standby" | "serving" | "retire" | null;
   /** The claim that holds this host; null for a host that no claim or only demand holds. */
   claimId: string | null;
+  /** Whether a claim has ever taken it; an unused host is kept longer, as its start would be for nothing. */
+  used: boolean;
 }
 
 /** A claim that found no claimable standby and waits for one. */
@@ -164,6 +166,7 @@ export type CompactHost = [
   digest: number,
   verifiedSeconds: number,
   next: number,
+  used: 0 | 1,
 ];
 
 /** Fleet state with hosts as rows of numbers (≤ 48 bytes each), so that 2,000 hosts fit one payload. */
@@ -201,6 +204,7 @@ export function packFleetState(state: FleetState): CompactFleetState {
     indexIn(digests, host.digest),
     host.verifiedAtMs === 0 ? -1 : host.verifiedAtMs - baseMs,
     nextCodes.indexOf(host.next),
+    host.used ? 1 : 0,
   ]);
   const claimed = hosts.flatMap((host): [number, string][] =>
     host.claimId === null ? [] : [[host.ordinal, host.claimId]],
@@ -212,7 +216,7 @@ export function packFleetState(state: FleetState): CompactFleetState {
 export function unpackFleetState(compact: CompactFleetState): FleetState {
   const { baseMs, zones, digests, rows, claimed, ...rest } = compact;
   const claims = new Map(claimed);
-  const hosts = rows.map(([ordinal, zone, state, since, epoch, digest, verified, next]): HostRecord => ({
+  const hosts = rows.map(([ordinal, zone, state, since, epoch, digest, verified, next, used]): HostRecord => ({
     ordinal,
     zone: zones[zone] ?? "",
     state: hostStates[state] ?? "failed",
@@ -222,6 +226,7 @@ export function unpackFleetState(compact: CompactFleetState): FleetState {
     verifiedAtMs: verified < 0 ? 0 : baseMs + verified,
     next: nextCodes[next] ?? null,
     claimId: claims.get(ordinal) ?? null,
+    used: used === 1,
   }));
   return { ...rest, hosts };
 }

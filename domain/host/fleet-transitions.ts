@@ -36,6 +36,7 @@ export function planHosts(state: FleetState, count: number, nowMs: number): Host
       verifiedAtMs: 0,
       next: "standby",
       claimId: null,
+      used: false,
     };
     state.nextOrdinal += 1;
     state.hosts.push(host);
@@ -123,6 +124,7 @@ function remember(state: FleetState, claimId: string, ordinal: number): void {
 /** Gives one host to one claim. */
 export function takeHost(state: FleetState, claim: WaitingClaim, taken: { host: HostRecord; nowMs: number }): void {
   moveHost(state, taken.host, { to: "promoting", nowMs: taken.nowMs });
+  taken.host.used = true;
   if (taken.host.digest !== state.golden?.digest) state.totals.promotedWithStaleConfiguration += 1;
   if (claim.source === "demand") return;
   taken.host.claimId = claim.claimId;
