@@ -27,7 +27,7 @@ export interface StoredForecaster extends Forecaster {
 const sampledOriginsMax = 400;
 const localOriginsMin = 60;
 const residualBlocksMin = 24;
-const correctionsPerSeason = 8;
+const correctionsPerSeason = 2;
 
 interface State {
   series: SeasonalSeries;

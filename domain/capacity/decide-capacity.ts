@@ -48,7 +48,7 @@ interface StandbyChoice {
 function decideStandby(input: CapacityInput, serving: number): StandbyChoice {
   const { policy, fallbackBufferHosts } = input;
   const newest = input.recentDemand.at(-1) ?? null;
-  if (newest === null) return heldStandby(input);
+  if (newest === null) return heldStandby(input, serving);
   if (input.forecastPaths !== null && input.forecastPaths.length > 0) return forecastStandby(input, serving);
   if (fallbackBufferHosts !== null) {
     const hosts = boundStandby(fallbackBufferHosts, serving, policy);
@@ -62,8 +62,8 @@ function decideStandby(input: CapacityInput, serving: number): StandbyChoice {
   return { hosts, why: "no forecast and no history; the template's minimum", basis: "static" };
 }
 
-function heldStandby({ pool, policy }: CapacityInput): StandbyChoice {
-  const hosts = boundStandby(pool.standby + pool.bootstrappingAgesSeconds.length, pool.serving, policy);
+function heldStandby({ pool, policy }: CapacityInput, serving: number): StandbyChoice {
+  const hosts = boundStandby(pool.standby + pool.bootstrappingAgesSeconds.length, serving, policy);
   return { hosts, why: "the newest demand sample is missing; counts are held", basis: "static" };
 }
 
