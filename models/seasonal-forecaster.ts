@@ -178,11 +178,17 @@ interface Spread {
 function quantilesOf(series: SeasonalSeries, spread: Spread & { probabilities: readonly number[] }): number[][] {
   if (spread.probabilities.length === 0) return spread.expected.map(() => []);
   return spread.expected.map((log, ahead) => {
-    const bucket = spread.errors
-      .flatMap((block) => Array.from(block.subarray(Math.max(0, ahead - 1), ahead + 2)))
-      .sort((left, right) => left - right);
+    const bucket = bucketOf(spread.errors, ahead);
     return spread.probabilities.map((probability) => demandOf(series, log + quantileOfSorted(bucket, probability)));
   });
+}
+
+function bucketOf(errors: readonly Float64Array[], ahead: number): Float64Array {
+  const from = Math.max(0, ahead - 1);
+  const width = Math.min(ahead + 2, errors[0]?.length ?? 0) - from;
+  const bucket = new Float64Array(errors.length * width);
+  errors.forEach((block, index) => bucket.set(block.subarray(from, from + width), index * width));
+  return bucket.sort();
 }
 
 function pathsOf(series: SeasonalSeries, spread: Spread & { request: ForecastRequest }): number[][] {

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decideCapacity, horizonStepsFor } from "../../../domain/capacity/decide-capacity.ts";
 import { flat, inputOf, policy } from "./capacity-inputs.ts";
