@@ -78,6 +78,9 @@ async function applyTemplate(run: FleetRun, request: ApplyTemplateRequest): Prom
 async function claim(run: FleetRun, claimId: string): Promise<ClaimAnswer> {
   const waiting: WaitingClaim = { claimId, source: "operator", requestedAtMs: Date.now() };
   const outcome = claimHost(run.state, waiting);
+  if (outcome.kind === "ended") {
+    return refuse("CLAIM_REFUSED", `the host of claim ${claimId} was given back or lost; claim again under a new id`);
+  }
   if (outcome.kind === "queued") {
     run.dirty = true;
     return { kind: "queued", position: outcome.position, ttaSeconds: run.state.targets?.leadTimeSecondsP50 ?? null };

@@ -165,20 +165,26 @@ export type CompactHost = [
   epoch: number,
   digest: number,
   verifiedSeconds: number,
-  next: number,
-  used: 0 | 1,
+  nextAndUsed: number,
 ];
 
 /** Fleet state with hosts as rows of numbers (≤ 48 bytes each), so that 2,000 hosts fit one payload. */
-export interface CompactFleetState extends Omit<FleetState, "hosts"> {
+export interface CompactFleetState extends Omit<FleetState, "hosts" | "granted"> {
   baseMs: number;
   zones: string[];
   digests: string[];
   rows: CompactHost[];
+  /** Remembered answers; 1 where the host still holds the claim, so that no id is written twice. */
+  granted: [ordinal: number, claimId: string, held: 0 | 1][];
+  /** Claims of hosts whose answer is no longer remembered. */
   claimed: [ordinal: number, claimId: string][];
 }
 
 const nextCodes = [null, "standby", "serving", "retire"] as const;
+
+function nextAndUsed(host: HostRecord): number {
+  return nextCodes.indexOf(host.next) + (host.used ? nextCodes.length : 0);
+}
 
 function indexIn(list: string[], value: string): number {
   const found = list.indexOf(value);
@@ -187,7 +193,7 @@ function indexIn(list: string[], value: string): number {
 
 /** Packs the state for continue-as-new; times keep whole milliseconds relative to the oldest. */
 export function packFleetState(state: FleetState): CompactFleetState {
-  const { hosts, ...rest } = state;
+  const { hosts, granted, ...rest } = state;
   const zones: string[] = [];
   const digests: string[] = [];
   const baseMs = Math.min(
@@ -203,20 +209,26 @@ export function packFleetState(state: FleetState): CompactFleetState {
     host.epoch,
     indexIn(digests, host.digest),
     host.verifiedAtMs === 0 ? -1 : host.verifiedAtMs - baseMs,
-    nextCodes.indexOf(host.next),
-    host.used ? 1 : 0,
+    nextAndUsed(host),
   ]);
-  const claimed = hosts.flatMap((host): [number, string][] =>
-    host.claimId === null ? [] : [[host.ordinal, host.claimId]],
+  const claims = new Map(hosts.map((host) => [host.ordinal, host.claimId]));
+  const answers = granted.map(({ ordinal, claimId }): [number, string, 0 | 1] => {
+    const isHeld = claims.get(ordinal) === claimId;
+    if (isHeld) claims.delete(ordinal);
+    return [ordinal, claimId, isHeld ? 1 : 0];
+  });
+  const claimed = [...claims].flatMap(([ordinal, claimId]): [number, string][] =>
+    claimId === null ? [] : [[ordinal, claimId]],
   );
-  return { ...rest, baseMs, zones, digests, rows, claimed };
+  return { ...rest, baseMs, zones, digests, rows, granted: answers, claimed };
 }
 
 /** The inverse of `packFleetState`. */
 export function unpackFleetState(compact: CompactFleetState): FleetState {
-  const { baseMs, zones, digests, rows, claimed, ...rest } = compact;
-  const claims = new Map(claimed);
-  const hosts = rows.map(([ordinal, zone, state, since, epoch, digest, verified, next, used]): HostRecord => ({
+  const { baseMs, zones, digests, rows, granted, claimed, ...rest } = compact;
+  const held = granted.filter(([, , isHeld]) => isHeld === 1);
+  const claims = new Map([...claimed, ...held.map(([ordinal, claimId]) => [ordinal, claimId] as const)]);
+  const hosts = rows.map(([ordinal, zone, state, since, epoch, digest, verified, code]): HostRecord => ({
     ordinal,
     zone: zones[zone] ?? "",
     state: hostStates[state] ?? "failed",
@@ -224,11 +236,11 @@ export function unpackFleetState(compact: CompactFleetState): FleetState {
     epoch,
     digest: digests[digest] ?? "",
     verifiedAtMs: verified < 0 ? 0 : baseMs + verified,
-    next: nextCodes[next] ?? null,
+    next: nextCodes[code % nextCodes.length] ?? null,
     claimId: claims.get(ordinal) ?? null,
-    used: used === 1,
+    used: code >= nextCodes.length,
   }));
-  return { ...rest, hosts };
+  return { ...rest, hosts, granted: granted.map(([ordinal, claimId]) => ({ claimId, ordinal })) };
 }
 
 /** What a bootstrap tells its fleet when it ended, one way or the other. */

@@ -1,6 +1,13 @@
 import { invariant } from "../errors.ts";
 import { limits } from "../limits.ts";
-import type { BootstrapOutcome, FleetState, HostRecord, UpdateOutcome, WaitingClaim } from "./fleet-state.ts";
+import type {
+  BootstrapOutcome,
+  FleetState,
+  GrantedClaim,
+  HostRecord,
+  UpdateOutcome,
+  WaitingClaim,
+} from "./fleet-state.ts";
 import { isBootstrapping } from "./fleet-state.ts";
 import type { HostState } from "./host-state.ts";
 import { transition } from "./host-state.ts";
@@ -115,10 +122,20 @@ export function claimableHosts(state: FleetState): HostRecord[] {
 
 export type ClaimOutcome =
   | { kind: "granted"; host: HostRecord; repeated: boolean }
-  | { kind: "queued"; position: number };
+  | { kind: "queued"; position: number }
+  /** The claim had a host, which was given back or lost since; its id is used up. */
+  | { kind: "ended" };
 
-function remember(state: FleetState, claimId: string, ordinal: number): void {
-  state.granted = [...state.granted, { claimId, ordinal }].slice(-limits.claimsRememberedMax);
+function holderOf(state: FleetState, { claimId, ordinal }: GrantedClaim): HostRecord | undefined {
+  return state.hosts.find((host) => host.ordinal === ordinal && host.claimId === claimId);
+}
+
+/** Answers still held are never forgotten, however many claims came after them. */
+function remember(state: FleetState, answer: GrantedClaim): void {
+  state.granted.push(answer);
+  if (state.granted.length <= limits.claimsRememberedMax) return;
+  const oldest = state.granted.findIndex((granted) => holderOf(state, granted) === undefined);
+  state.granted.splice(Math.max(0, oldest), 1);
 }
 
 /** Gives one host to one claim. */
@@ -128,14 +145,16 @@ export function takeHost(state: FleetState, claim: WaitingClaim, taken: { host: 
   if (taken.host.digest !== state.golden?.digest) state.totals.promotedWithStaleConfiguration += 1;
   if (claim.source === "demand") return;
   taken.host.claimId = claim.claimId;
-  remember(state, claim.claimId, taken.host.ordinal);
+  remember(state, { claimId: claim.claimId, ordinal: taken.host.ordinal });
 }
 
 /** Answers a claim from standby at once, or queues it; the same claim id always gets the same answer. */
 export function claimHost(state: FleetState, claim: WaitingClaim): ClaimOutcome {
   const before = state.granted.find((granted) => granted.claimId === claim.claimId);
-  const held = before && state.hosts.find((host) => host.ordinal === before.ordinal);
-  if (held !== undefined) return { kind: "granted", host: held, repeated: true };
+  if (before !== undefined) {
+    const host = holderOf(state, before);
+    return host === undefined ? { kind: "ended" } : { kind: "granted", host, repeated: true };
+  }
   const waiting = state.waiting.findIndex((other) => other.claimId === claim.claimId);
   if (waiting >= 0) return { kind: "queued", position: waiting + 1 };
   state.totals.claims += 1;
