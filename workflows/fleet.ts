@@ -18,6 +18,7 @@ import type {
 } from "../domain/host/fleet-state.ts";
 import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../domain/host/fleet-state.ts";
 import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
+import { proposeGolden, refuseGolden } from "../domain/host/golden-change.ts";
 import { limits } from "../domain/limits.ts";
 import { advance, demote, grantRow, loseHost, modeOf, promoteByName, tick } from "./fleet-control.ts";
 import { reconcileSagas } from "./fleet-reconcile.ts";
@@ -42,26 +43,16 @@ function checkApply(state: FleetState, request: ApplyTemplateRequest): void {
   if (request.template.fleet !== state.fleet) {
     refuse("INVALID_REQUEST", `the template is of fleet ${request.template.fleet}, not ${state.fleet}`);
   }
-  const changed = state.golden !== null && state.golden.digest !== request.golden.digest;
-  if (changed && state.goldenChange !== null) {
-    refuse(
-      "POLICY_REFUSED",
-      `golden epoch ${state.goldenChange.to.epoch} is still on its way; apply again when it has settled`,
-    );
-  }
-  if (changed && request.golden.epoch <= (state.golden?.epoch ?? 0)) {
-    refuse("POLICY_REFUSED", `epoch ${request.golden.epoch} is not newer than golden epoch ${state.golden?.epoch}`);
-  }
+  const refusal = refuseGolden(state, request.golden);
+  if (refusal !== null) refuse("POLICY_REFUSED", refusal);
 }
 
 async function applyTemplate(run: FleetRun, request: ApplyTemplateRequest): Promise<ApplyTemplateAnswer> {
   const { state } = run;
-  const goldenChanged = state.golden !== null && state.golden.digest !== request.golden.digest;
+  const goldenChanged = proposeGolden(state, request.golden);
   const templateChanged = JSON.stringify(state.template) !== JSON.stringify(request.template);
   state.template = request.template;
   state.signingKeys = request.signingKeys;
-  if (goldenChanged) state.goldenChange = { to: request.golden };
-  else state.golden ??= request.golden;
   if (templateChanged || goldenChanged) state.templateVersion += 1;
   state.stateVersion += 1;
   run.dirty = true;

@@ -51,3 +51,27 @@ export function planGoldenSteps(state: FleetState): GoldenSteps {
   if (state.goldenChange !== null) return firstHalf(state, state.goldenChange.to);
   return state.golden === null ? nothing : rest(state, state.golden);
 }
+
+/** The golden that the fleet is on its way to, or holds. */
+function goldenWanted(state: FleetState): GoldenReference | null {
+  return state.goldenChange?.to ?? state.golden;
+}
+
+/** Why a golden may not be taken, or null: other content needs a newer epoch than any before. */
+export function refuseGolden(state: FleetState, golden: GoldenReference): string | null {
+  const wanted = goldenWanted(state);
+  if (wanted === null || wanted.digest === golden.digest || golden.epoch > wanted.epoch) return null;
+  return `epoch ${golden.epoch} is not newer than epoch ${wanted.epoch}`;
+}
+
+/**
+ * Makes a golden the one to reach; false when it is so already. A newer one supersedes a change under way, so that a
+ * golden on which no host comes up can be replaced; the content in force, signed anew, calls the change off.
+ */
+export function proposeGolden(state: FleetState, golden: GoldenReference): boolean {
+  if (goldenWanted(state)?.digest === golden.digest) return false;
+  const isInForce = state.golden === null || state.golden.digest === golden.digest;
+  if (isInForce) state.golden = golden;
+  state.goldenChange = isInForce ? null : { to: golden };
+  return true;
+}
