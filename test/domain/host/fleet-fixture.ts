@@ -96,7 +96,7 @@ export const anyFleetState: Arbitrary<FleetState> = record({
   goldenChange: option(record({ to: constantFrom(goldenOf(2), goldenOf(3)) }), { nil: null }),
   notices: array(record({ atMs: count, text: string() }), { maxLength: 5 }),
   counters: option(record({ startedAtMs: count, atMs: count, offered: count }), { nil: null }),
-}).map(({ hosts, gap, ...rest }) => ({
-  ...fleetOf(hosts.map((host, index): HostRecord => ({ ...host, ordinal: (index + 1) * gap }))),
-  ...rest,
-}));
+}).map(({ hosts, gap, ...rest }) => {
+  const numbered = hosts.map((host, index): HostRecord => Object.assign({ ordinal: (index + 1) * gap }, host));
+  return Object.assign(fleetOf(numbered), rest);
+});
