@@ -1,5 +1,5 @@
 import { limits } from "../domain/limits.ts";
-import type { EventRow, Page, Store } from "../providers/store/store.ts";
+import type { EventRow, Page, PageRequest, Store } from "../providers/store/store.ts";
 import type {
   KeepBlobsAnswer,
   KeepBlobsRequest,
@@ -8,6 +8,9 @@ import type {
   LookUpRequest,
 } from "../workflows/messages.ts";
 import { translateErrors } from "./translate-errors.ts";
+
+const defaultStepMs = 60_000;
+const defaultCount = 288;
 
 /** Cuts a page so that its JSON fits one payload; the cursor then points behind the last row kept. */
 function fitPayload(page: Page<unknown>, after: number): LookUpAnswer {
@@ -20,32 +23,31 @@ function fitPayload(page: Page<unknown>, after: number): LookUpAnswer {
   return { rows: page.rows.slice(0, Math.max(1, kept)), next: after + Math.max(1, kept) };
 }
 
+async function readDemand(store: Store, { fleet, toMs, stepMs, count }: LookUpRequest): Promise<LookUpAnswer> {
+  const query = { fleet, toMs: toMs ?? Date.now(), stepMs: stepMs ?? defaultStepMs, count: count ?? defaultCount };
+  return { rows: [await store.demand(query)], next: null };
+}
+
+/** Tables that are read page by page. */
+type PagedTable = Exclude<LookUpRequest["table"], "hosts" | "demand">;
+
+function readPage(store: Store, table: PagedTable, page: PageRequest): Promise<Page<unknown>> {
+  const reads: Record<PagedTable, () => Promise<Page<unknown>>> = {
+    claims: () => store.claims(page),
+    decisions: () => store.decisions(page),
+    forecasts: () => store.forecasts(page),
+    events: () => store.events(page),
+    lead_times: () => store.leadTimes(page),
+  };
+  return reads[table]();
+}
+
 async function readRows(store: Store, request: LookUpRequest): Promise<LookUpAnswer> {
-  const { fleet, after = 0 } = request;
-  const page = { fleet, after, limit: Math.min(request.limit ?? limits.lookUpPageRowsMax, limits.lookUpPageRowsMax) };
-  switch (request.table) {
-    case "hosts":
-      return fitPayload({ rows: (await store.hosts(fleet)).slice(after), next: null }, after);
-    case "claims":
-      return fitPayload(await store.claims(page), after);
-    case "decisions":
-      return fitPayload(await store.decisions(page), after);
-    case "forecasts":
-      return fitPayload(await store.forecasts(page), after);
-    case "events":
-      return fitPayload(await store.events(page), after);
-    case "lead_times":
-      return fitPayload(await store.leadTimes(page), after);
-    case "demand": {
-      const query = {
-        fleet,
-        toMs: request.toMs ?? Date.now(),
-        stepMs: request.stepMs ?? 60_000,
-        count: request.count ?? 288,
-      };
-      return { rows: [await store.demand(query)], next: null };
-    }
-  }
+  const { fleet, table, after = 0 } = request;
+  if (table === "demand") return readDemand(store, request);
+  if (table === "hosts") return fitPayload({ rows: (await store.hosts(fleet)).slice(after), next: null }, after);
+  const limit = Math.min(request.limit ?? limits.lookUpPageRowsMax, limits.lookUpPageRowsMax);
+  return fitPayload(await readPage(store, table, { fleet, after, limit }), after);
 }
 
 /** Reads and writes of the store for those who must not open it themselves. */

@@ -101,7 +101,7 @@ function worst(values: readonly number[]): number {
 }
 
 function claimsOf(reports: readonly Report[]): Claim[] {
-  const atMost = (name: string, value: number, limit: number, unit = "ratio"): Claim => ({
+  const atMost = (...[name, value, limit, unit = "ratio"]: [string, number, number, string?]): Claim => ({
     name,
     value,
     unit,

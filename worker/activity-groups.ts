@@ -1,5 +1,6 @@
 import { createBootstrapActivities } from "../activities/bootstrap.ts";
 import { createCapacityActivities } from "../activities/capacity.ts";
+import { createHostChangeActivities } from "../activities/host-changes.ts";
 import { createLaunchActivities } from "../activities/launch.ts";
 import type { SagaDependencies } from "../activities/sagas.ts";
 import { createSagaActivities } from "../activities/sagas.ts";
@@ -25,13 +26,13 @@ export interface ActivitySettings {
 
 /** Which activities are served on which task queue. */
 export function activitiesByQueue(ports: Ports, { agentBundle, authorizedKey, sagas }: ActivitySettings) {
-  const bootstrap = createBootstrapActivities({ ...ports, agentBundle });
+  const hosts = { ...createBootstrapActivities({ ...ports, agentBundle }), ...createHostChangeActivities(ports) };
   const traffic = createTrafficActivities(ports);
   const launch = createLaunchActivities({ ...ports, authorizedKey, startWorkflow: sagas.startWorkflow });
   return {
     workflows: { ...traffic, ...createSagaActivities(sagas) },
-    cloud: { ...bootstrap, ...launch },
-    ssh: { ...bootstrap, ...traffic },
+    cloud: { ...hosts, ...launch },
+    ssh: { ...hosts, ...traffic },
     ml: createCapacityActivities(ports),
     store: createStoreActivities(ports),
   };

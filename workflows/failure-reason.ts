@@ -6,16 +6,16 @@ export interface FailureReason {
   message: string;
 }
 
+function timeoutReason({ cause }: TimeoutFailure): FailureReason {
+  if (cause === undefined) return { code: "TIMEOUT", message: "the deadline passed" };
+  const last = failureReason(cause);
+  return { code: last.code, message: `the deadline passed; last: ${last.message}` };
+}
+
 /** Why an activity failed, down to the cause a person can act on. */
 export function failureReason(error: unknown): FailureReason {
   if (error instanceof ActivityFailure && error.cause !== undefined) return failureReason(error.cause);
   if (error instanceof ApplicationFailure) return { code: error.type ?? "UNKNOWN", message: error.message };
-  if (error instanceof TimeoutFailure) {
-    const last = error.cause === undefined ? null : failureReason(error.cause);
-    return {
-      code: last?.code ?? "TIMEOUT",
-      message: last === null ? "the deadline passed" : `the deadline passed; last: ${last.message}`,
-    };
-  }
+  if (error instanceof TimeoutFailure) return timeoutReason(error);
   return { code: "UNKNOWN", message: error instanceof Error ? error.message : String(error) };
 }

@@ -14,7 +14,7 @@ import {
 import { planGoldenSteps } from "../domain/host/golden-change.ts";
 import type { PoolForPlan } from "../domain/capacity/plan-pool.ts";
 import { planPool } from "../domain/capacity/plan-pool.ts";
-import type { DecideRequest } from "../activities/capacity.ts";
+import type { DecideRequest } from "../activities/fleet-observation.ts";
 import type { GrantRow } from "../activities/traffic.ts";
 import { failureReason } from "./failure-reason.ts";
 import type { HostAnswer } from "./messages.ts";

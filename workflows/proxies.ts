@@ -1,6 +1,7 @@
 import { proxyActivities, proxyLocalActivities } from "@temporalio/workflow";
 import type { BootstrapActivities } from "../activities/bootstrap.ts";
 import type { CapacityActivities } from "../activities/capacity.ts";
+import type { HostChangeActivities } from "../activities/host-changes.ts";
 import type { LaunchActivities } from "../activities/launch.ts";
 import type { SagaActivities } from "../activities/sagas.ts";
 import type { StoreActivities } from "../activities/store.ts";
@@ -55,7 +56,7 @@ export const sagas = proxyActivities<SagaActivities>({
 });
 
 /** Undo must not give up soon: what it frees costs money. */
-export const releases = proxyActivities<BootstrapActivities>({
+export const releases = proxyActivities<HostChangeActivities>({
   taskQueue: taskQueues.cloud,
   startToCloseTimeout: "60s",
   scheduleToCloseTimeout: "1h",
@@ -63,13 +64,13 @@ export const releases = proxyActivities<BootstrapActivities>({
   retry,
 });
 
-/** One bootstrap phase with its own deadline, retried within it. */
+/** One step on a host with its own deadline, retried within it. */
 export function phaseActivities(phase: {
   name: string;
   deadlineSeconds: number;
   queue: "cloud" | "ssh";
-}): BootstrapActivities {
-  return proxyActivities<BootstrapActivities>({
+}): BootstrapActivities & HostChangeActivities {
+  return proxyActivities<BootstrapActivities & HostChangeActivities>({
     taskQueue: taskQueues[phase.queue],
     summary: phase.name,
     startToCloseTimeout: phase.deadlineSeconds * 1000,

@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import type { Command } from "commander";
 import type { CliContext } from "../context.ts";
+import type { Scenario } from "../demo/scenario.ts";
 import { contextOf } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { wholeNumber } from "../whole-number.ts";
@@ -33,7 +34,7 @@ export function registerDemo(program: Command): void {
 }
 
 async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
-  const [{ mkdtempSync, rmSync }, { tmpdir }, { join }, scenarios, { startStack }] = await Promise.all([
+  const [files, { tmpdir }, path, scenarios, { startStack }] = await Promise.all([
     import("node:fs"),
     import("node:os"),
     import("node:path"),
@@ -47,7 +48,7 @@ async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
     day: dayOf(flags, isDefaultTrace ? scenarios.defaultDay : null),
     seed: wholeNumber("--seed", flags.seed, { min: 0, max: 2 ** 31 }),
   });
-  const home = mkdtempSync(join(tmpdir(), "forewarm-demo-"));
+  const home = files.mkdtempSync(path.join(tmpdir(), "forewarm-demo-"));
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.on("SIGINT", interrupt);
@@ -70,7 +71,7 @@ async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
   }
   await stack.stop();
   // Kept after a failure, for its logs; of no use after a success.
-  rmSync(home, { recursive: true, force: true });
+  files.rmSync(home, { recursive: true, force: true });
 }
 
 function dayOf(flags: DemoFlags, fallback: number | null): number | null {
@@ -86,13 +87,13 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
 interface Replay {
   flags: DemoFlags;
   context: CliContext;
-  scenario: import("../demo/scenario.ts").Scenario;
+  scenario: Scenario;
   home: string;
   signal: AbortSignal;
 }
 
 async function replay({ flags, context, scenario, home, signal }: Replay): Promise<void> {
-  const [{ join }, { writeFileSync }] = await Promise.all([import("node:path"), import("node:fs")]);
+  const [path, files] = await Promise.all([import("node:path"), import("node:fs")]);
   const [{ openSession }, { runDemo }, { createDemoView }, { reportLines }] = await Promise.all([
     import("../session.ts"),
     import("../demo/run-demo.ts"),
@@ -108,8 +109,9 @@ async function replay({ flags, context, scenario, home, signal }: Replay): Promi
       signal,
       forecast: flags.forecast,
       stepMs: wholeNumber("--step-ms", flags.stepMs, { min: 250, max: 60_000 }),
-      signingKeyPath: join(home, "keys", "signing.pem"),
-      onRecords: (evidence) => flags.records !== undefined && writeFileSync(flags.records, JSON.stringify(evidence)),
+      signingKeyPath: path.join(home, "keys", "signing.pem"),
+      onRecords: (evidence) =>
+        flags.records !== undefined && files.writeFileSync(flags.records, JSON.stringify(evidence)),
       onPhase: (text) => view.say(text),
       onLook: (look) => view.look(look),
     });

@@ -8,7 +8,7 @@ export function registerRelease(program: Command): void {
     .description("give a claimed host back to standby")
     .argument("<fleet>", "name of the fleet")
     .argument("<claim-id>", "id that `claim` printed")
-    .action(async (name: string, claimId: string, _options: unknown, command: Command) =>
+    .action(async (...[name, claimId, , command]: [string, string, unknown, Command]) =>
       withFleet(command, name, async ({ fleet, print }) => {
         const answer = await fleet.release(claimId);
         const text =
@@ -26,7 +26,7 @@ export function registerPromote(program: Command): void {
     .description("put a standby host into rotation")
     .argument("<fleet>", "name of the fleet")
     .argument("<host>", "host id, such as web-7")
-    .action(async (name: string, hostId: string, _options: unknown, command: Command) =>
+    .action(async (...[name, hostId, , command]: [string, string, unknown, Command]) =>
       withFleet(command, name, async ({ fleet, print }) => {
         const answer = await fleet.promote(hostId);
         print.result({ host: answer.hostId, state: answer.state }, () => `${hostId} is ${answer.state}`);
@@ -40,7 +40,7 @@ export function registerDemote(program: Command): void {
     .description("take a serving host back to standby")
     .argument("<fleet>", "name of the fleet")
     .argument("<host>", "host id, such as web-7")
-    .action(async (name: string, hostId: string, _options: unknown, command: Command) =>
+    .action(async (...[name, hostId, , command]: [string, string, unknown, Command]) =>
       withFleet(command, name, async ({ fleet, print }) => {
         const answer = await fleet.demote(hostId);
         print.result({ host: answer.hostId, state: answer.state }, () => `${hostId} is ${answer.state}`);

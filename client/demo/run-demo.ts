@@ -125,11 +125,9 @@ async function follow(
 ): Promise<LoadSummary> {
   const { scenario, stepMs, fleet, onLook } = demo;
   const steps = scenario.steps.length;
-  let summary: LoadSummary | null = null;
   let goldenChanged = false;
   let atMidnight: FleetDescription | null = null;
-  const ended = day.done.then((result) => (summary = result));
-  while (summary === null) {
+  for (;;) {
     demo.signal.throwIfAborted();
     const step = Math.floor((Date.now() - day.time.dayStartWallMs) / stepMs);
     if (!goldenChanged && step >= steps / 2) {
@@ -144,9 +142,9 @@ async function follow(
     const description = await fleet.describe();
     if (step < 0) atMidnight = description;
     onLook({ description: sinceMidnight(description, atMidnight), load: day.load(), time: day.time, step, steps });
-    await Promise.race([ended, wait(pollMs)]);
+    const summary = await Promise.race([day.done, wait(pollMs, null)]);
+    if (summary !== null) return summary;
   }
-  return summary;
 }
 
 /** Replays one day of a trace as real load on real hosts and reports what happened. */

@@ -88,6 +88,12 @@ function* arrivals(plan: LoadPlan): Generator<{ step: number; atMs: number }> {
   }
 }
 
+async function sendOne(url: string, agent: Agent, tally: Tally | null): Promise<void> {
+  const startedMs = performance.now();
+  const answer = await request(url, agent);
+  if (tally !== null) count(tally, answer, performance.now() - startedMs);
+}
+
 /** Sends the plan at its own pace whatever the answers do (open loop), so that slow answers cannot hide demand. */
 async function sendAll(plan: LoadPlan, tally: Tally, onStep: (step: number) => void): Promise<void> {
   const agent = new Agent({ keepAlive: true, maxSockets: 2000 });
@@ -96,11 +102,8 @@ async function sendAll(plan: LoadPlan, tally: Tally, onStep: (step: number) => v
     const delayMs = atMs - Date.now();
     if (delayMs > 1) await wait(delayMs);
     onStep(step);
-    const startedMs = performance.now();
-    const work: Promise<void> = request(plan.url, agent).then((answer) => {
-      if (step >= plan.countFromStep) count(tally, answer, performance.now() - startedMs);
-      inFlight.delete(work);
-    });
+    const counted = step >= plan.countFromStep;
+    const work = sendOne(plan.url, agent, counted ? tally : null).finally(() => inFlight.delete(work));
     inFlight.add(work);
   }
   await Promise.all(inFlight);

@@ -1,0 +1,105 @@
+import type { CapacityPolicy } from "../domain/capacity/capacity-decision.ts";
+import type { FleetState } from "../domain/host/fleet-state.ts";
+import type { ComputeProvider } from "../providers/compute/compute-provider.ts";
+import type { LoadBalancer, LoadBalancerStats } from "../providers/load-balancer/load-balancer.ts";
+import type { DemandSeries, Store } from "../providers/store/store.ts";
+import type { FleetTemplate } from "../schema/fleet-template.ts";
+
+export interface DecideRequest {
+  template: FleetTemplate;
+  tick: number;
+  counters: FleetState["counters"];
+  pool: {
+    serving: number;
+    /** Standby, claimable or being refreshed. */
+    standby: number;
+    /** On their way back to standby. */
+    settling: number;
+    bootstrappingSinceMs: number[];
+    /** When each standby host that no claim has taken yet was verified. */
+    unusedSinceMs: number[];
+  };
+}
+
+/** A host that is gone or answers nothing, for its fleet to give up. */
+export interface LostHost {
+  hostId: string;
+  reason: string;
+}
+
+export interface CapacityDependencies {
+  provider: ComputeProvider;
+  loadBalancer: LoadBalancer;
+  store: Store;
+}
+
+/** What one tick knows before it decides. */
+export interface Observation {
+  request: DecideRequest;
+  nowMs: number;
+  lost: LostHost[];
+  stats: LoadBalancerStats;
+  demand: number | null;
+  past: DemandSeries;
+  leads: number[];
+  policy: CapacityPolicy;
+}
+
+const leadTimesRemembered = 50;
+const machinesEverySeconds = 5;
+export function policyOf(template: FleetTemplate): CapacityPolicy {
+  const { demand, capacity, standby } = template;
+  return {
+    perHost: demand.per_host,
+    targetUtilization: demand.target_utilization,
+    serviceLevel: capacity.service_level,
+    minServing: capacity.min_serving,
+    maxHosts: capacity.max_hosts,
+    standbyMin: standby.min,
+    standbyMax: standby.max,
+    scaleInHoldSeconds: capacity.scale_in_hold_seconds,
+    reviewSeconds: demand.step_seconds,
+  };
+}
+
+/** Requests per second since the last tick; null when the balancer began to count anew, for then it is not known. */
+export function demandSince(before: FleetState["counters"], stats: LoadBalancerStats): number | null {
+  if (before === null || before.startedAtMs !== stats.startedAtMs || stats.atMs <= before.atMs) return null;
+  return ((stats.offeredRequests - before.offered) * 1000) / (stats.atMs - before.atMs);
+}
+
+/** Hosts the balancer finds dead. Were all of them, the fault would be ours or the network's: replacing the whole fleet helps nobody. */
+function unhealthy(stats: LoadBalancerStats): LostHost[] {
+  const dead = stats.backends.filter((backend) => !backend.healthy && !backend.draining);
+  if (dead.length === stats.backends.length) return [];
+  return dead.map((backend) => ({ hostId: backend.hostId, reason: "it fails the load balancer's health checks" }));
+}
+
+/** Machines the provider no longer runs; looked up every few seconds, not every tick, as clouds meter such calls. */
+async function lostMachines(provider: ComputeProvider, { template, tick }: DecideRequest): Promise<LostHost[]> {
+  const everyTicks = Math.max(1, Math.round(machinesEverySeconds / template.demand.step_seconds));
+  if (tick % everyTicks !== 0) return [];
+  const machines = await provider.describe({ fleet: template.fleet });
+  const gone = machines.filter((machine) => machine.state === "terminated" || machine.state === "stopped");
+  return gone.map((machine) => ({ hostId: machine.hostId, reason: `the provider reports it ${machine.state}` }));
+}
+
+/** Measures demand since the last tick, records it, and reads what a decision needs. */
+export async function observeFleet(
+  { provider, loadBalancer, store }: CapacityDependencies,
+  request: DecideRequest,
+): Promise<Observation> {
+  const { fleet, demand: rules, forecast } = request.template;
+  const nowMs = Date.now();
+  const stepMs = rules.step_seconds * 1000;
+  const stats = await loadBalancer.stats(fleet);
+  const demand = demandSince(request.counters, stats);
+  await store.keepDemand({ fleet, startMs: Math.floor(nowMs / stepMs) * stepMs, stepMs, values: [demand] });
+  const count = Math.ceil((forecast.history_seasons * forecast.season_seconds * 1000) / stepMs);
+  const [past, leads] = await Promise.all([
+    store.demand({ fleet, toMs: nowMs, stepMs, count }),
+    store.leadTimeSeconds({ fleet, phase: "total", limit: leadTimesRemembered }),
+  ]);
+  const lost = [...unhealthy(stats), ...(await lostMachines(provider, request))];
+  return { lost, request, nowMs, stats, demand, past, leads, policy: policyOf(request.template) };
+}
