@@ -1,4 +1,3 @@
-import type { RetireArguments, UpdateHostArguments } from "../workflows/messages.ts";
 import { translateErrors } from "./translate-errors.ts";
 
 export interface SagaStart {
@@ -17,8 +16,6 @@ export interface SagaDependencies {
   /** Whether a workflow of this id is still running. */
   isRunning: (workflowId: string) => Promise<boolean>;
 }
-
-export type SagaArguments = UpdateHostArguments | RetireArguments;
 
 /** Starts and observes the sagas of a fleet. */
 export function createSagaActivities({ startWorkflow, isRunning }: SagaDependencies) {

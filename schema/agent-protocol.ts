@@ -140,4 +140,3 @@ export type AgentReply = z.infer<typeof agentReplySchema>;
 
 /** A line that answers no request: a notice of the outbox. */
 export const agentPushSchema = z.object({ notice: agentNoticeSchema });
-export type AgentPush = z.infer<typeof agentPushSchema>;

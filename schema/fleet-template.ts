@@ -208,4 +208,3 @@ export const fleetTemplateSchema = z.strictObject({
   load_balancer: loadBalancerSchema.prefault({}),
 });
 export type FleetTemplate = z.infer<typeof fleetTemplateSchema>;
-export type FleetTemplateInput = z.input<typeof fleetTemplateSchema>;

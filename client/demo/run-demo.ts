@@ -1,5 +1,4 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { hostsNeeded } from "../../domain/capacity/serving-target.ts";
 import { ForewarmError } from "../../domain/errors.ts";
 import type { FleetDescription } from "../../domain/host/describe-fleet.ts";
 import type { LoadProgress, LoadSummary } from "../../embedded/demo/load-plan.ts";
@@ -176,8 +175,4 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   } finally {
     load.stop();
   }
-}
-
-export function hostsAtPeak({ steps, policy }: Scenario): number {
-  return hostsNeeded(Math.max(...steps), policy);
 }
