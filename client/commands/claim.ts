@@ -3,6 +3,8 @@ import type { Command } from "commander";
 import type { ClaimAnswer } from "../../workflows/messages.ts";
 import type { FleetContext } from "../with-fleet.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { pause, untilInterrupted } from "../interruption.ts";
+import { wholeNumber } from "../whole-number.ts";
 import { withFleet } from "../with-fleet.ts";
 
 interface ClaimOptions {
@@ -19,11 +21,13 @@ export function registerClaim(program: Command): void {
     .description("ask for verified hosts and put them into rotation")
     .argument("<fleet>", "name of the fleet")
     .option("-n, --count <hosts>", "how many hosts, one claim each", "1")
-    .addOption(new Option("--id <claim-id>", "repeat an earlier claim, which gives the same host again"))
+    .addOption(
+      new Option("--id <claim-id>", "name of one claim; repeating it gives the same host again").conflicts("count"),
+    )
     .option("--timeout <seconds>", "longest wait for hosts that are not warm", "300")
     .option("--no-wait", "answer at once, also when queued")
     .action(async (fleet: string, options: ClaimOptions, command: Command) =>
-      withFleet(command, fleet, (context) => claim(context, options)),
+      withFleet(command, fleet, (context) => claim(fleet, context, options)),
     );
 }
 
@@ -35,25 +39,35 @@ export interface ClaimResult {
 
 const pollMs = 500;
 
-/** Repeats the claim until it is granted or the deadline passes; the id makes repetition harmless. */
+interface ClaimWait {
+  deadlineMs: number;
+  interrupted: AbortSignal;
+}
+
+/** Repeats the claim until it is granted, the deadline passes or Ctrl-C; the id makes repetition harmless. */
 async function claimOne(
   { fleet }: FleetContext,
-  request: { claimId: string; deadlineMs: number },
+  claimId: string,
+  { deadlineMs, interrupted }: ClaimWait,
 ): Promise<ClaimResult> {
   const startedMs = Date.now();
   for (;;) {
-    const answer = await fleet.claim(request.claimId);
+    const answer = await fleet.claim(claimId);
     const waitedMs = Date.now() - startedMs;
-    if (answer.kind === "granted" || Date.now() >= request.deadlineMs)
-      return { claimId: request.claimId, answer, waitedMs };
-    await new Promise((resolve) => setTimeout(resolve, pollMs));
+    const isLast = answer.kind === "granted" || Date.now() >= deadlineMs || interrupted.aborted;
+    if (isLast) return { claimId, answer, waitedMs };
+    await pause(pollMs, interrupted);
   }
 }
 
-function asText({ claimId, answer, waitedMs }: ClaimResult): string {
+function asText({ claimId, answer, waitedMs }: ClaimResult, fleet: string): string {
   if (answer.kind === "granted") return `${answer.hostId}  epoch ${answer.epoch}  claim ${claimId}  ${waitedMs} ms`;
-  const tta = answer.ttaSeconds === null ? "unknown" : `about ${answer.ttaSeconds.toFixed(0)} s`;
-  return `queued at position ${answer.position}, ready in ${tta}  claim ${claimId}\n  ask again: forewarm claim FLEET --id ${claimId}`;
+  const tta = answer.ttaSeconds === null ? "at an unknown time" : `in about ${answer.ttaSeconds.toFixed(0)} s`;
+  return [
+    `queued at position ${answer.position}, a host can be ready ${tta}; the claim stays in the queue`,
+    `  ask again:  forewarm claim ${fleet} --id ${claimId}`,
+    `  give it up: forewarm release ${fleet} ${claimId}`,
+  ].join("\n");
 }
 
 function asRecord({ claimId, answer, waitedMs }: ClaimResult): unknown {
@@ -63,14 +77,15 @@ function asRecord({ claimId, answer, waitedMs }: ClaimResult): unknown {
   return { ...shared, position: answer.position, tta_seconds: answer.ttaSeconds };
 }
 
-async function claim(context: FleetContext, options: ClaimOptions): Promise<void> {
+async function claim(name: string, context: FleetContext, options: ClaimOptions): Promise<void> {
   const { randomUUID } = await import("node:crypto");
-  const { wholeNumber } = await import("../whole-number.ts");
   const count = wholeNumber("--count", options.count, { min: 1, max: 1000 });
   const timeoutSeconds = options.wait ? wholeNumber("--timeout", options.timeout, { min: 0, max: 86_400 }) : 0;
-  const deadlineMs = Date.now() + timeoutSeconds * 1000;
+  const waiting = { deadlineMs: Date.now() + timeoutSeconds * 1000, interrupted: untilInterrupted() };
   const ids = options.id === undefined ? Array.from({ length: count }, () => randomUUID()) : [options.id];
-  const results = await Promise.all(ids.map((claimId) => claimOne(context, { claimId, deadlineMs })));
-  context.print.result(results.map(asRecord), () => results.map(asText).join("\n"));
-  if (results.some(({ answer }) => answer.kind === "queued") && options.wait) process.exitCode = exitCodes.timedOut;
+  const results = await Promise.all(ids.map((claimId) => claimOne(context, claimId, waiting)));
+  context.print.result(results.map(asRecord), () => results.map((result) => asText(result, name)).join("\n"));
+  const isQueued = results.some(({ answer }) => answer.kind === "queued");
+  if (isQueued && waiting.interrupted.aborted) process.exitCode = exitCodes.interrupted;
+  else if (isQueued && options.wait) process.exitCode = exitCodes.timedOut;
 }

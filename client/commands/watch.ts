@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { withFleet } from "../with-fleet.ts";
+import { pause, untilInterrupted } from "../interruption.ts";
 import type { FleetContext } from "../with-fleet.ts";
 
 /** Adds `watch`: follows a fleet until Ctrl-C. */
@@ -12,17 +13,6 @@ export function registerWatch(program: Command): void {
     .action(async (name: string, options: { interval: string }, command: Command) =>
       withFleet(command, name, (context) => watch(context, Number(options.interval) || 1)),
     );
-}
-
-function untilInterrupted(): AbortSignal {
-  const controller = new AbortController();
-  process.once("SIGINT", () => controller.abort());
-  return controller.signal;
-}
-
-async function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  const { setTimeout: wait } = await import("node:timers/promises");
-  await wait(seconds * 1000, undefined, { signal }).catch(() => {});
 }
 
 async function watch(context: FleetContext, intervalSeconds: number): Promise<void> {
@@ -48,7 +38,7 @@ async function watch(context: FleetContext, intervalSeconds: number): Promise<vo
         { at_ms: Date.now(), ...description, hosts: undefined },
         () => `${new Date().toISOString()} ${lines.at(0) ?? ""}`,
       );
-    await pause(intervalSeconds, stopped);
+    await pause(intervalSeconds * 1000, stopped);
   }
   live.end();
 }
