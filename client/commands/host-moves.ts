@@ -13,7 +13,7 @@ export function registerRelease(program: Command): void {
         const answer = await fleet.release(claimId);
         const text =
           answer.hostId === null
-            ? `claim ${claimId} held no host; nothing to give back`
+            ? `claim ${claimId} holds no host; if it was waiting, it no longer is`
             : `${answer.hostId} drains and returns to standby`;
         print.result({ claim_id: claimId, host: answer.hostId }, () => text);
       }),
