@@ -65,6 +65,7 @@ function bootstrapStart(request: LaunchHostsRequest, requestId: string, machine:
     fleet,
     hostId: host.hostId,
     epoch: golden.epoch,
+    startId: null,
   };
 }
 

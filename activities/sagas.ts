@@ -8,10 +8,15 @@ export interface SagaStart {
   fleet: string;
   hostId: string;
   epoch: number;
+  /**
+   * Names this very start. A saga with one waits for an earlier saga of the same id to end; without one, a saga of
+   * the same id that runs already is as good.
+   */
+  startId: string | null;
 }
 
 export interface SagaDependencies {
-  /** Starts a workflow by id; a running one of the same id is left alone. */
+  /** Starts a workflow by id; a repeated start changes nothing. Throws THROTTLED while an earlier one still ends. */
   startWorkflow: (start: SagaStart) => Promise<void>;
   /** Whether a workflow of this id is still running. */
   isRunning: (workflowId: string) => Promise<boolean>;

@@ -1,6 +1,7 @@
 import type { Client } from "@temporalio/client";
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from "@temporalio/client";
 import { TypedSearchAttributes } from "@temporalio/common";
+import { ForewarmError } from "../domain/errors.ts";
 import type { SagaDependencies, SagaStart } from "../activities/sagas.ts";
 import { taskQueues, workflowNames } from "../workflows/messages.ts";
 import { searchAttributes } from "../workflows/search-attributes.ts";
@@ -8,6 +9,14 @@ import { searchAttributes } from "../workflows/search-attributes.ts";
 /** A bootstrap of one host happens once; updates and retirements of a host may follow each other. */
 function reusePolicy(start: SagaStart): "REJECT_DUPLICATE" | "ALLOW_DUPLICATE" {
   return start.workflow === workflowNames.bootstrapHost ? "REJECT_DUPLICATE" : "ALLOW_DUPLICATE";
+}
+
+/** A saga tells its fleet before it ends, so the next one of the same host may come a moment too early. */
+async function checkSameStart(client: Client, start: SagaStart): Promise<void> {
+  if (start.startId === null) return;
+  const { memo } = await client.workflow.getHandle(start.workflowId).describe();
+  if (memo?.["startId"] === start.startId) return;
+  throw new ForewarmError("THROTTLED", `an earlier ${start.workflowId} has not ended yet`);
 }
 
 /** How activities start sagas: by id, so that a repeated start changes nothing. */
@@ -19,7 +28,8 @@ export function createSagaStarter(client: Client): SagaDependencies {
         taskQueue: taskQueues.workflows,
         args: [start.args],
         workflowIdReusePolicy: reusePolicy(start),
-        workflowIdConflictPolicy: "USE_EXISTING" as const,
+        workflowIdConflictPolicy: start.startId === null ? ("USE_EXISTING" as const) : ("FAIL" as const),
+        memo: { startId: start.startId },
         workflowTaskTimeout: "5s" as const,
         staticSummary: start.summary,
         typedSearchAttributes: new TypedSearchAttributes([
@@ -28,8 +38,9 @@ export function createSagaStarter(client: Client): SagaDependencies {
           { key: searchAttributes.epoch, value: start.epoch },
         ]),
       };
-      await client.workflow.start(start.workflow, options).catch((error: unknown) => {
+      await client.workflow.start(start.workflow, options).catch(async (error: unknown) => {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        await checkSameStart(client, start);
       });
     },
 

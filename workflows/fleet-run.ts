@@ -1,4 +1,4 @@
-import { condition, log, workflowInfo } from "@temporalio/workflow";
+import { condition, log, uuid4, workflowInfo } from "@temporalio/workflow";
 import type { FleetState, HostRecord } from "../domain/host/fleet-state.ts";
 import { hostIdOf } from "../domain/host/fleet-state.ts";
 import { addNotice, moveHost, rotation } from "../domain/host/fleet-transitions.ts";
@@ -100,6 +100,7 @@ function sagaOf(run: FleetRun, args: UpdateHostArguments): SagaStart {
     fleet: run.state.fleet,
     hostId: args.hostId,
     epoch: args.golden.epoch,
+    startId: uuid4(),
   };
 }
 
@@ -143,6 +144,7 @@ export function startRetirements(run: FleetRun, hosts: HostRecord[]): void {
       fleet,
       hostId: id,
       epoch: host.epoch,
+      startId: null,
     };
   });
   inBackground(run, "starting retirements", () =>

@@ -83,8 +83,11 @@ async function claim(run: FleetRun, claimId: string): Promise<ClaimAnswer> {
 
 async function release(run: FleetRun, claimId: string): Promise<ReleaseAnswer> {
   run.state.waiting = run.state.waiting.filter((waiting) => waiting.claimId !== claimId);
-  const host = run.state.hosts.find((held) => held.claimId === claimId && held.state === "serving");
+  const host = run.state.hosts.find((held) => held.claimId === claimId);
   if (host === undefined) return { claimId, hostId: null };
+  // What puts it into rotation or updates it there must end first: two sagas never work on one host.
+  await condition(() => host.state !== "promoting" && host.state !== "updating");
+  if (host.state !== "serving") return { claimId, hostId: null };
   demote(run, [host]);
   await publish(run);
   return { claimId, hostId: hostId(run, host) };
@@ -163,9 +166,9 @@ function setHandlers(run: FleetRun): void {
   setHandler(messages.hostLostSignal, (lost) => loseHost(run, lost.hostId, lost.reason));
 }
 
-function mustContinueAsNew(): boolean {
+function mustContinueAsNew({ historyEventsMax = limits.fleetHistoryEventsMax }: FleetArguments): boolean {
   const info = workflowInfo();
-  return info.continueAsNewSuggested || info.historyLength > limits.fleetHistoryEventsMax;
+  return info.continueAsNewSuggested || info.historyLength > historyEventsMax;
 }
 
 function stepMs(run: FleetRun): number {
@@ -178,9 +181,9 @@ function nextTickMs(run: FleetRun): number {
   return (Math.floor(Date.now() / step) + 1) * step;
 }
 
-async function controlLoop(run: FleetRun): Promise<void> {
+async function controlLoop(run: FleetRun, args: FleetArguments): Promise<void> {
   let tickAtMs = Date.now();
-  while (!mustContinueAsNew()) {
+  while (!mustContinueAsNew(args)) {
     await condition(() => run.dirty, Math.max(1, tickAtMs - Date.now()));
     run.dirty = false;
     if (Date.now() >= tickAtMs) {
@@ -193,6 +196,13 @@ async function controlLoop(run: FleetRun): Promise<void> {
   }
 }
 
+/** Rows of withdrawn claims change no rotation and wait for one that does; the next run would not know them. */
+async function publishLeftovers(run: FleetRun): Promise<void> {
+  if (run.grantRows.length === 0) return;
+  run.state.stateVersion += 1;
+  await publish(run);
+}
+
 /**
  * The fleet: one entity that owns its pool. Every step it measures, decides and acts; in between it answers claims
  * from its own state and follows the golden configuration. It never ends by itself and continues as new in time.
@@ -201,7 +211,8 @@ export async function fleet(args: FleetArguments): Promise<void> {
   const run = createFleetRun(args.state === undefined ? emptyFleetState(args.fleet) : unpackFleetState(args.state));
   setHandlers(run);
   await condition(() => run.state.template !== null);
-  await controlLoop(run);
+  await controlLoop(run, args);
   await condition(() => run.inFlight === 0 && !run.publishing && allHandlersFinished());
-  await continueAsNew<typeof fleet>({ fleet: args.fleet, state: packFleetState(run.state) });
+  await publishLeftovers(run);
+  await continueAsNew<typeof fleet>({ ...args, state: packFleetState(run.state) });
 }

@@ -13,6 +13,8 @@ import type { FleetTemplate } from "../schema/fleet-template.ts";
 export interface FleetArguments {
   fleet: string;
   state?: CompactFleetState;
+  /** A run continues as new at this many events; default `limits.fleetHistoryEventsMax`. */
+  historyEventsMax?: number;
 }
 
 export interface ApplyTemplateRequest {
