@@ -124,9 +124,16 @@ function poolForPlan(run: FleetRun): PoolForPlan {
   };
 }
 
+function grantLate(run: FleetRun): void {
+  for (const granted of grantWaiting(run.state, Date.now()))
+    run.grantRows.push(grantRow(run, { ...granted, kind: "waited" }));
+}
+
 /** Carries out the capacity targets on the pool as it is now, not as it was when they were decided. */
 function act(run: FleetRun, targets: CapacityTargets): void {
   const { state } = run;
+  // Those who wait come first: a host that is claimable by now is theirs, not one for new claims to queue behind.
+  grantLate(run);
   const operators = state.waiting.filter((claim) => claim.source === "operator").length;
   const waiting = state.waiting.length - operators;
   const plan = planPool(
@@ -274,8 +281,7 @@ function retireFailed(run: FleetRun): void {
 /** Level-triggered: whatever the state asks for now is started, however it came about. */
 export async function advance(run: FleetRun): Promise<void> {
   followGolden(run);
-  for (const granted of grantWaiting(run.state, Date.now()))
-    run.grantRows.push(grantRow(run, { ...granted, kind: "waited" }));
+  grantLate(run);
   retireFailed(run);
   await publish(run);
 }
