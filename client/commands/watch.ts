@@ -16,9 +16,10 @@ export function registerWatch(program: Command): void {
 }
 
 async function watch(context: FleetContext, intervalSeconds: number): Promise<void> {
-  const [{ createLiveView }, view] = await Promise.all([
+  const [{ createLiveView }, view, { fleetRecord }] = await Promise.all([
     import("../output/live-view.ts"),
     import("../output/watch-view.ts"),
+    import("../output/fleet-record.ts"),
   ]);
   const { fleet, print, style, columns, link, mode } = context;
   const template = await fleet.template();
@@ -35,7 +36,7 @@ async function watch(context: FleetContext, intervalSeconds: number): Promise<vo
     if (isLive) live.show(lines);
     else if (isNew)
       print.row(
-        { at_ms: Date.now(), ...description, hosts: undefined },
+        { at_ms: Date.now(), ...fleetRecord(description) },
         () => `${new Date().toISOString()} ${lines.at(0) ?? ""}`,
       );
     await pause(intervalSeconds * 1000, stopped);
