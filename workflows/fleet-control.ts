@@ -143,6 +143,8 @@ function act(run: FleetRun, targets: CapacityTargets): void {
   claimForDemand(run, plan.promote + Math.max(0, plan.shortfall - waiting));
   for (const claim of withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall))) {
     run.grantRows.push(withdrawnRow(run, claim));
+    // Nothing changes for the balancer, yet the row must reach the store with the next publish.
+    run.publishedVersion = 0;
   }
   const serving = heldByDemand(run).filter((host) => host.state === "serving");
   demote(

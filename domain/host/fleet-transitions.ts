@@ -15,10 +15,18 @@ import { isClaimable, promotionOrder } from "./promotion-order.ts";
 
 /** Every change below mutates the given state and goes through the transition table. */
 
+/** What the load balancer sees of a host in a state. */
+function balancerView(state: HostState): "taking" | "draining" | "absent" {
+  if (state === "draining") return "draining";
+  return state === "promoting" || state === "serving" || state === "updating" ? "taking" : "absent";
+}
+
+/** The state version rises with what the load balancer must learn, and with nothing else. */
 export function moveHost(state: FleetState, host: HostRecord, change: { to: HostState; nowMs: number }): void {
+  const before = balancerView(host.state);
   host.state = transition(host.state, change.to);
   host.sinceMs = change.nowMs;
-  state.stateVersion += 1;
+  if (balancerView(host.state) !== before) state.stateVersion += 1;
 }
 
 export function addNotice(state: FleetState, nowMs: number, text: string): void {
@@ -112,6 +120,8 @@ export function endUpdate(state: FleetState, host: HostRecord, ended: { outcome:
     return;
   }
   for (const to of path) moveHost(state, host, { to, nowMs });
+  // The balancer prefers newer epochs, so it must learn of one taken on in rotation.
+  if (balancerView(host.state) === "taking" && host.epoch !== outcome.epoch) state.stateVersion += 1;
   settle(host, outcome);
 }
 
