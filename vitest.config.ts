@@ -9,7 +9,10 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/{domain,schema,configuration,models,simulation,client,bench}/**/*.test.ts", "test/tidy.test.ts"],
+          include: [
+            "test/{domain,schema,configuration,models,simulation,client,bench}/**/*.test.ts",
+            "test/tidy.test.ts",
+          ],
         },
       },
       {
