@@ -25,7 +25,10 @@ export const errorCatalogue = {
     cure: "Check that the provider (locally: the rack) runs: `forewarm doctor`.",
   },
   HOST_UNREACHABLE: { retryable: true, cure: "The host does not answer over SSH; it is tried again, then replaced." },
-  HOST_KEY_CHANGED: { retryable: false, cure: "The host is quarantined; look at it, then replace or uncordon it." },
+  HOST_KEY_CHANGED: {
+    retryable: false,
+    cure: "The host is quarantined: it gets no traffic and keeps its machine. Compare both keys before you trust it.",
+  },
   CHANNEL_LOST: {
     retryable: true,
     cure: "The SSH connection broke in mid-command; the outcome is read back, then tried again.",
