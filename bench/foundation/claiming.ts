@@ -40,7 +40,9 @@ export function keepClaim(context: BenchContext, part: string, sample: ClaimSamp
 
 /** Gives all hosts back and waits until `standby` of them may be claimed again. */
 export async function releaseAll(fleet: MeasuredFleet, ids: string[], standby: number): Promise<void> {
-  await Promise.all(ids.map((claimId) => fleet.handle.release(claimId)));
+  const released = await Promise.allSettled(ids.map((claimId) => fleet.handle.release(claimId)));
+  const refused = released.find((result) => result.status === "rejected");
+  if (refused !== undefined) throw new Error("a claimed host could not be released", { cause: refused.reason });
   const settled = await fleet.until(
     ({ claimable, counts }) => claimable >= standby && counts.serving === servingHosts,
     180,

@@ -83,7 +83,11 @@ export async function withStack<Answer>(
     rmSync(home, { recursive: true, force: true });
     process.exit(130);
   };
-  process.once("SIGINT", endAtOnce).once("SIGTERM", endAtOnce);
+  const endAfterError = (error: unknown): void => {
+    options.note(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    endAtOnce();
+  };
+  process.once("SIGINT", endAtOnce).once("SIGTERM", endAtOnce).once("uncaughtException", endAfterError);
   try {
     if (!options.serverFlags) {
       const [child, address] = await startPlainServer(home, options.note);
@@ -100,7 +104,6 @@ export async function withStack<Answer>(
       await stack.session.close();
     }
   } finally {
-    process.off("SIGINT", endAtOnce).off("SIGTERM", endAtOnce);
     const down = await forewarm(["down"], environment);
     if (down.exitCode !== 0) options.note(`forewarm down failed, ${home} is kept:\n${down.stderr}`);
     if (server !== null && server.exitCode === null) {
@@ -108,5 +111,6 @@ export async function withStack<Answer>(
       await once(server, "exit");
     }
     if (down.exitCode === 0) rmSync(home, { recursive: true, force: true });
+    process.off("SIGINT", endAtOnce).off("SIGTERM", endAtOnce).off("uncaughtException", endAfterError);
   }
 }
