@@ -96,7 +96,7 @@ describe.skipIf(executable === "")("the bootstrap saga (needs the `temporal` pro
       if (step === "release") throw new ForewarmError("UNAUTHORIZED", "may not terminate");
     };
     fleet = await newFleet(lab);
-    await expect(saga(1).result()).rejects.toThrow();
+    await expect(saga(1).result()).rejects.toThrow("Workflow execution failed");
     const query = `ForewarmFleet = "${name()}" AND ForewarmPhase = "compensation-failed"`;
     await eventually("the search finds it", async () => {
       const found = lab.client.workflow.list({ query });

@@ -59,7 +59,7 @@ describe.skipIf(executable === "")("a golden change on a running fleet (needs th
     await fleet.applyGolden(goldenOf(2));
     await eventually("two are being refreshed", () => gates.size === 2);
     expect(await fleet.describe()).toMatchObject({ claimable: 2, counts: { refreshing: 2 }, golden: { epoch: 1 } });
-    for (const gate of [...gates.values()]) gate.open();
+    for (const gate of gates.values()) gate.open();
     await eventually("the rest begins", () => gates.size >= 5);
     const moved = await fleet.describe();
     expect(moved).toMatchObject({ claimable: 2, golden: { epoch: 2 }, goldenChange: null });
