@@ -59,7 +59,9 @@ const capacitySchema = z.strictObject({
   mode: z
     .enum(["observe", "advise", "act"])
     .optional()
-    .meta({ description: "Default: act on `local`, advise elsewhere." }),
+    .meta({
+      description: "`act` starts and stops hosts, the others only decide. Default: act on `local`, advise elsewhere.",
+    }),
   service_level: z
     .number()
     .gt(0.5)
@@ -85,30 +87,30 @@ const standbySchema = z.strictObject({
 });
 
 const phaseSeconds = z.strictObject({
-  allocate: seconds.default(60),
-  boot: seconds.default(180),
-  connect: seconds.default(60),
-  stage: seconds.default(120),
-  configure: seconds.default(60),
-  start: seconds.default(60),
-  verify: seconds.default(60),
+  allocate: seconds.default(60).meta({ description: "Until the provider names an address." }),
+  boot: seconds.default(180).meta({ description: "Until the provider reports it running." }),
+  connect: seconds.default(60).meta({ description: "Until SSH answers." }),
+  stage: seconds.default(120).meta({ description: "Copying agent and content." }),
+  configure: seconds.default(60).meta({ description: "Installing the golden configuration." }),
+  start: seconds.default(60).meta({ description: "Starting the applications." }),
+  verify: seconds.default(60).meta({ description: "Until all checks pass." }),
 });
 
 /** One proof that a host is fit to serve; all of them are run and the evidence is stored. */
 export const checkSchema = z.discriminatedUnion("kind", [
-  z.strictObject({ kind: z.literal("process"), application: name }),
-  z.strictObject({ kind: z.literal("tcp"), port }),
+  z.strictObject({ kind: z.literal("process"), application: name.meta({ description: "It runs." }) }),
+  z.strictObject({ kind: z.literal("tcp"), port: port.meta({ description: "It accepts a connection." }) }),
   z.strictObject({
     kind: z.literal("http"),
-    port,
-    path: z.string().startsWith("/"),
-    status: z.number().int().min(100).max(599).default(200),
+    port: port.meta({ description: "Port that is asked." }),
+    path: z.string().startsWith("/").meta({ description: "Path that is asked by GET." }),
+    status: z.number().int().min(100).max(599).default(200).meta({ description: "Status it must answer." }),
     body_match: z.string().optional().meta({ description: "Regular expression the body must match." }),
   }),
   z.strictObject({
     kind: z.literal("command"),
-    command: z.string().min(1),
-    timeout_seconds: seconds.default(10),
+    command: z.string().min(1).meta({ description: "Shell command on the host that must exit with 0." }),
+    timeout_seconds: seconds.default(10).meta({ description: "Longest run of the command." }),
   }),
   z.strictObject({ kind: z.literal("digest") }),
 ]);
@@ -150,7 +152,7 @@ const goldenFileSchema = z
   });
 
 const goldenSchema = z.strictObject({
-  files: z.array(goldenFileSchema).min(1).max(500),
+  files: z.array(goldenFileSchema).min(1).max(500).meta({ description: "All files of the configuration." }),
   max_updating_percent: z.number().min(1).max(100).default(10).meta({ description: "Serving hosts changed at once." }),
   valid_hours: z
     .number()
@@ -161,7 +163,7 @@ const goldenSchema = z.strictObject({
 });
 
 const loadBalancerSchema = z.strictObject({
-  kind: z.enum(["local"]).default("local"),
+  kind: z.enum(["local"]).default("local").meta({ description: "Which load balancer." }),
   listen: z
     .string()
     .regex(/^[0-9.]+:\d{1,5}$/, "ADDRESS:PORT")
@@ -182,23 +184,27 @@ const loadBalancerSchema = z.strictObject({
     .meta({ description: "Longest wait for open requests of a leaving host." }),
   health_check: z
     .strictObject({
-      path: z.string().startsWith("/").default("/"),
-      interval_seconds: z.number().min(0.1).max(300).default(2),
-      unhealthy_after: z.number().int().min(1).default(3),
-      healthy_after: z.number().int().min(1).default(1),
+      path: z
+        .string()
+        .startsWith("/")
+        .default("/")
+        .meta({ description: "Path asked on the first application's port." }),
+      interval_seconds: z.number().min(0.1).max(300).default(2).meta({ description: "Time between two checks." }),
+      unhealthy_after: z.number().int().min(1).default(3).meta({ description: "Failures in a row." }),
+      healthy_after: z.number().int().min(1).default(1).meta({ description: "Successes in a row." }),
     })
     .prefault({}),
 });
 
 /** A fleet template: one set of machines, what they hold, and how many must be warm. */
 export const fleetTemplateSchema = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(1).meta({ description: "Version of the template's form." }),
   fleet: name.meta({ description: "Name of the fleet; its workflow id is fleet/<name>." }),
   provider: providerSchema,
   image: z.strictObject({
     source: z.string().min(1).meta({ description: "Folder a host's files are cloned from; relative to this file." }),
   }),
-  applications: z.array(applicationSchema).min(1).max(16),
+  applications: z.array(applicationSchema).min(1).max(16).meta({ description: "Programs that run on each host." }),
   demand: demandSchema,
   forecast: forecastSchema.prefault({}),
   capacity: capacitySchema,
