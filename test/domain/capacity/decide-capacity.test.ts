@@ -32,7 +32,7 @@ describe("standby from the forecast", () => {
   test("the service level decides which share of futures is covered", () => {
     const forecastPaths = Array.from({ length: 100 }, (_, index) => flat(index < 90 ? 50 : 100));
     const standby = (serviceLevel: number): number =>
-      decideCapacity(inputOf({ forecastPaths, policy: { ...none, serviceLevel } })).standbyTarget;
+      decideCapacity(inputOf({ forecastPaths, pool: bare, policy: { ...none, serviceLevel } })).standbyTarget;
     expect(standby(0.99)).toBe(5);
     expect(standby(0.9)).toBe(0);
   });
