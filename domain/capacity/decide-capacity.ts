@@ -8,7 +8,7 @@ export const defaultLeadTimeSeconds = 180;
  * Windows that may run short for each claim that may miss: a decision is reviewed several times within one lead time,
  * so most windows that look short are mended before a claim meets them. Tuned on the first halves of the example traces.
  */
-const shortWindowsPerMiss = 5;
+const shortWindowsPerMiss = 2.5;
 /** Standby stays while its use within a lead time and the scale-in hold is at least this likely; keeping is cheaper than a start. */
 const keepLikelihood = 0.02;
 /** A host that was started and never used stays this many lead times: starting it again costs more than keeping it. */
