@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Client, WorkflowHandle } from "@temporalio/client";
 import {
   isGrpcServiceError,
@@ -65,6 +66,26 @@ function asForewarmError(error: unknown, fleet: string): unknown {
   return error;
 }
 
+const unprocessedTriesMax = 8;
+const unprocessedDelayMs = 40;
+
+/**
+ * With many updates in flight from several clients the server drops some unprocessed. Claims and releases carry an id,
+ * so that sending them again is harmless.
+ */
+async function untilProcessed<Answer>(send: () => Promise<Answer>): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      const cause = error instanceof WorkflowUpdateFailedError ? error.cause : null;
+      const dropped = cause instanceof ApplicationFailure && cause.type === "UnprocessedUpdate";
+      if (!dropped || attempt === unprocessedTriesMax) throw error;
+      await wait(unprocessedDelayMs * attempt * (0.5 + Math.random()));
+    }
+  }
+}
+
 async function describeAll(handle: WorkflowHandle): Promise<FleetDescription> {
   const first = await handle.query(messages.describeQuery, { after: 0, limit: hostsPerPage });
   const hosts: HostDescription[] = [...first.hosts];
@@ -107,8 +128,10 @@ export function openFleet(client: Client, fleet: string): FleetHandle {
           startWorkflowOperation: startOperation(fleet),
         }),
       ),
-    claim: (claimId) => limited(() => told(handle.executeUpdate(messages.claimUpdate, { args: [{ claimId }] }))),
-    release: (claimId) => limited(() => told(handle.executeUpdate(messages.releaseUpdate, { args: [{ claimId }] }))),
+    claim: (claimId) =>
+      limited(() => told(untilProcessed(() => handle.executeUpdate(messages.claimUpdate, { args: [{ claimId }] })))),
+    release: (claimId) =>
+      limited(() => told(untilProcessed(() => handle.executeUpdate(messages.releaseUpdate, { args: [{ claimId }] })))),
     promote: (hostId) => told(handle.executeUpdate(messages.promoteUpdate, { args: [{ hostId }] })),
     demote: (hostId) => told(handle.executeUpdate(messages.demoteUpdate, { args: [{ hostId }] })),
     describe: () => told(describeAll(handle)),

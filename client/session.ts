@@ -1,4 +1,4 @@
-import { Client, Connection } from "@temporalio/client";
+import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from "@temporalio/client";
 import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { ForewarmError } from "../domain/errors.ts";
 import { readStack } from "../embedded/stack-state.ts";
@@ -29,15 +29,35 @@ function findServer(config: ClientConfig): ServerAddress {
   return { address, namespace: namespace ?? "default", uiUrl: stack?.temporalAddress === address ? stack.uiUrl : null };
 }
 
+const closingRetryMs = { first: 30, factor: 1.7, most: 1000 };
+
+/**
+ * A fleet that continues as new refuses messages for some milliseconds with "workflow is closing", which the server
+ * reports as an exhausted resource; the SDK would wait 1.7 s before it tries again.
+ */
+function retryInterceptor(): ReturnType<typeof makeGrpcRetryInterceptor> {
+  const options = defaultGrpcRetryOptions();
+  return makeGrpcRetryInterceptor({
+    ...options,
+    delayFunction: (attempt, status) => {
+      if (!/closing/i.test(status.details)) return options.delayFunction(attempt, status);
+      return Math.min(closingRetryMs.most, closingRetryMs.first * closingRetryMs.factor ** attempt);
+    },
+  });
+}
+
 /** Connects to Temporal. Throws TEMPORAL_UNREACHABLE naming the address that was tried. */
 export async function openSession(config: ClientConfig): Promise<Session> {
   const { address, namespace, uiUrl } = findServer(config);
   const { connectionOptions } = loadClientConnectConfig();
-  const connection = await Connection.connect({ ...connectionOptions, address, connectTimeout: "5s" }).catch(
-    (error: unknown) => {
-      throw new ForewarmError("TEMPORAL_UNREACHABLE", `no Temporal server answers at ${address}`, { cause: error });
-    },
-  );
+  const connection = await Connection.connect({
+    ...connectionOptions,
+    address,
+    connectTimeout: "5s",
+    interceptors: [retryInterceptor()],
+  }).catch((error: unknown) => {
+    throw new ForewarmError("TEMPORAL_UNREACHABLE", `no Temporal server answers at ${address}`, { cause: error });
+  });
   return {
     client: new Client({ connection, namespace }),
     link: (workflowId) =>
