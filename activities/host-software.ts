@@ -14,6 +14,7 @@ import type { BootstrapArguments } from "../workflows/messages.ts";
 
 const agentStartTimeoutMs = 10_000;
 const agentPollMs = 20;
+const callTimeoutMs = 30_000;
 
 /** The agent and the applications of a host. */
 export interface HostSoftware {
@@ -24,6 +25,22 @@ export interface HostSoftware {
 
 function settingsOf(args: BootstrapArguments): AgentSettings {
   return { fleet: args.fleet, signingKeys: args.signingKeys, hooks: ["reload", "restart"] };
+}
+
+/** A started process is not yet a listening one; waiting here spares the verification its first, failing try. */
+async function untilListening(channel: NodeChannel, endpoint: HostEndpoint, args: BootstrapArguments): Promise<void> {
+  const options = { timeoutMs: callTimeoutMs, signal: Context.current().cancellationSignal };
+  const checks = args.template.applications.map(({ port }) => ({ kind: "tcp" as const, port }));
+  const deadlineMs = Date.now() + args.template.bootstrap.deadline_seconds.start * 1000;
+  for (;;) {
+    const { passed, evidence } = await channel.call(endpoint, { op: "verify", checks }, options);
+    if (passed) return;
+    if (Date.now() > deadlineMs) {
+      const closed = evidence.filter((check) => !check.passed).map((check) => check.detail);
+      throw new ForewarmError("VERIFY_FAILED", `${endpoint.hostId} does not listen: ${closed.join("; ")}`);
+    }
+    await Context.current().sleep(agentPollMs);
+  }
 }
 
 export function createHostSoftware({
@@ -83,8 +100,9 @@ export function createHostSoftware({
         reload: application.reload,
         stopGraceMs: application.stop_grace_seconds * 1000,
       }));
-      const options = { timeoutMs: 30_000, signal: Context.current().cancellationSignal };
+      const options = { timeoutMs: callTimeoutMs, signal: Context.current().cancellationSignal };
       await channel.call(endpoint, { op: "start", fence: args.fence, applications }, options);
+      await untilListening(channel, endpoint, args);
     },
   };
 }
