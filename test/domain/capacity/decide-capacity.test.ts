@@ -11,7 +11,7 @@ describe("standby from the forecast", () => {
     const path = [50, 80, 120, 500, 500, 500];
     const decision = decideCapacity(inputOf({ forecastPaths: [path], policy: none }));
     expect(decision).toMatchObject({ servingTarget: 5, standbyTarget: 3, basis: "forecast" });
-    expect(decision.explanation).toBe("standby 3: q0.95 of hosts needed within 180 s is 8, 5 serve");
+    expect(decision.explanation).toBe("standby 3: q0.975 of hosts needed within 180 s is 8, 5 serve");
   });
 
   test("a longer lead time looks further ahead", () => {
