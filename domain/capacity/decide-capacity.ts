@@ -71,15 +71,10 @@ function forecastStandby(input: CapacityInput, serving: number): StandbyChoice {
   const peaks = runningPeaks(input);
   const leads = leadTimesOf(input);
   const level = windowLevel(input.policy.serviceLevel);
-  const atRisk = upperQuantile(
-    peaksWithin(
-      peaks,
-      leads.map((lead) => stepsAtRisk(lead, input)),
-    ),
-    level,
-  );
+  const steps = leads.map((lead) => stepsAtRisk(lead, input));
+  const atRisk = peakQuantile(peaks, steps, level);
   const out = Math.min(atRisk - serving, input.riseLimitHosts ?? Infinity);
-  const likely = upperQuantile(peaksWithin(peaks, [horizonStepsFor(input)]), 1 - keepLikelihood) - serving;
+  const likely = peakQuantile(peaks, [horizonStepsFor(input)], 1 - keepLikelihood) - serving;
   const wanted = Math.max(out, Math.min(standbyAfter(input, serving), likely), unusedHosts(input, serving));
   const hosts = boundStandby(withMargin(wanted, input), serving, input.policy);
   const window = Math.round(upperQuantile(leads, 0.5) + input.policy.reviewSeconds);
@@ -121,8 +116,25 @@ function runningPeaks({ forecastPaths, policy }: CapacityInput): number[][] {
   });
 }
 
-function peaksWithin(peaks: readonly (readonly number[])[], steps: readonly number[]): number[] {
-  return peaks.flatMap((path) => steps.map((step) => path[Math.min(step, path.length) - 1] ?? 0));
+/**
+ * Hosts that `share` of all pairs of a path and a number of steps do not exceed. Needs are small whole numbers,
+ * so pairs are counted instead of sorted.
+ */
+function peakQuantile(peaks: readonly (readonly number[])[], steps: readonly number[], share: number): number {
+  const pairs = new Map<number, number>();
+  for (const step of steps) {
+    for (const path of peaks) {
+      const need = path[Math.min(step, path.length) - 1] ?? 0;
+      pairs.set(need, (pairs.get(need) ?? 0) + 1);
+    }
+  }
+  const wanted = share * peaks.length * steps.length - 1e-9;
+  let counted = 0;
+  for (const need of [...pairs.keys()].sort((left, right) => left - right)) {
+    counted += pairs.get(need) ?? 0;
+    if (counted >= wanted) return need;
+  }
+  return 0;
 }
 
 /** Adds launches for those expected to fail; hosts already verified need no margin. */
