@@ -19,6 +19,11 @@ import { goldenOf, templateOf } from "../domain/host/fleet-fixture.ts";
 import { temporalExecutable } from "../embedded/stack-kit.ts";
 import { createRehearsal, type Rehearsal } from "./rehearsal.ts";
 
+/** Errors alone are printed; the runtime is one per process. */
+export function quietRuntime(): void {
+  Runtime.install({ logger: new DefaultLogger("ERROR") });
+}
+
 /** A dev server and the real workers; the activities are those of the rehearsal that a test puts in. */
 export interface WorkflowLab {
   client: Client;
@@ -30,11 +35,29 @@ export interface WorkflowLab {
 export const executable = temporalExecutable() ?? "";
 
 export async function startLab(): Promise<WorkflowLab> {
-  Runtime.install({ logger: new DefaultLogger("ERROR") });
+  quietRuntime();
   const home = mkdtempSync(join(tmpdir(), "fw-lab-"));
   const server = await startTemporalServer({ home, executable, inMemory: true });
   const connection = await NativeConnection.connect({ address: server.address });
   const client = new Client({ connection: await Connection.connect({ address: server.address }) });
+  const { play, stop } = await runWorkers(connection, client);
+  return {
+    client,
+    play,
+    stop: async () => {
+      await stop();
+      await Promise.all([connection.close(), client.connection.close()]);
+      await server.stop();
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The workers of a real deployment, their activities played by the rehearsal of the test that runs. */
+export async function runWorkers(
+  connection: NativeConnection,
+  client: Client,
+): Promise<Pick<WorkflowLab, "play" | "stop">> {
   let world: Rehearsal | null = null;
   const sagas = createSagaStarter(client);
   const workers = await createWorkers({
@@ -45,16 +68,12 @@ export async function startLab(): Promise<WorkflowLab> {
   });
   const runs = workers.map((worker) => worker.run());
   return {
-    client,
     play: (next) => {
       world = next;
     },
     stop: async () => {
       for (const worker of workers) stopWorker(worker);
       await Promise.all(runs);
-      await Promise.all([connection.close(), client.connection.close()]);
-      await server.stop();
-      rmSync(home, { recursive: true, force: true });
     },
   };
 }
@@ -90,7 +109,7 @@ let fleets = 0;
 
 /** A new fleet with a quarter-second step, applied at epoch 1. */
 export async function newFleet(
-  lab: WorkflowLab,
+  lab: Pick<WorkflowLab, "client">,
   change: Partial<FleetArguments> & { edit?: (template: FleetTemplate) => void } = {},
 ): Promise<TestFleet> {
   fleets += 1;
