@@ -56,12 +56,9 @@ const forecastSchema = z.strictObject({
 });
 
 const capacitySchema = z.strictObject({
-  mode: z
-    .enum(["observe", "advise", "act"])
-    .optional()
-    .meta({
-      description: "`act` starts and stops hosts, the others only decide. Default: act on `local`, advise elsewhere.",
-    }),
+  mode: z.enum(["observe", "advise", "act"]).optional().meta({
+    description: "`act` starts and stops hosts, the others only decide. Default: act on `local`, advise elsewhere.",
+  }),
   service_level: z
     .number()
     .gt(0.5)
