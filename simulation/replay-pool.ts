@@ -1,6 +1,6 @@
 import type { PoolCounts } from "../domain/capacity/capacity-decision.ts";
 import type { PoolForPlan, PoolPlan } from "../domain/capacity/plan-pool.ts";
-import { promotionOrder, type StandbyCandidate } from "../domain/capacity/promotion-order.ts";
+import { promotionOrder, type StandbyCandidate } from "../domain/host/promotion-order.ts";
 import type { DayEvents, HostStart } from "./report.ts";
 
 interface ReplayHost extends StandbyCandidate {
@@ -23,7 +23,7 @@ export interface ReplayPool {
   nowMs: number;
   /** Counting begins here; what happened before is warm-up. */
   countFromMs: number;
-  goldenDigest: string;
+  golden: { digest: string };
   goldenEpoch: number;
   reverifySeconds: number;
   hosts: ReplayHost[];
@@ -47,7 +47,7 @@ export function createReplayPool({ nowMs, countFromMs, servingHosts, reverifySec
   const pool: ReplayPool = {
     nowMs,
     countFromMs,
-    goldenDigest: "golden-1",
+    golden: { digest: "golden-1" },
     goldenEpoch: 1,
     reverifySeconds,
     hosts: [],
@@ -84,9 +84,9 @@ function passTime(pool: ReplayPool, timeMs: number): void {
 
 function becomeReady(pool: ReplayPool, host: ReplayHost): void {
   host.state = "standby";
-  host.verifiedAtMs = host.readyAtMs;
+  host.verifiedAtMs = Math.max(1, host.readyAtMs);
   host.epoch = pool.goldenEpoch;
-  host.liveDigest = pool.goldenDigest;
+  host.digest = pool.golden.digest;
   if (host.start !== null && host.start.verifiedAtMs === null) host.start.verifiedAtMs = host.readyAtMs;
   const claim = pool.waiting.shift();
   if (claim === undefined) return;
@@ -95,7 +95,7 @@ function becomeReady(pool: ReplayPool, host: ReplayHost): void {
 }
 
 function handOut(pool: ReplayPool, host: ReplayHost, claimMadeAtMs: number): void {
-  if (host.liveDigest !== pool.goldenDigest) pool.staleHandOuts += 1;
+  if (host.digest !== pool.golden.digest) pool.staleHandOuts += 1;
   host.state = "serving";
   host.used = true;
   if (host.start !== null) host.start.claimedAtMs ??= claimMadeAtMs;
@@ -115,13 +115,13 @@ export function countsOf(pool: ReplayPool): PoolCounts {
       .map((host) => (pool.nowMs - host.decidedAtMs) / 1000),
     unusedStandbyAgesSeconds: pool.hosts
       .filter((host) => host.state === "standby" && !host.used)
-      .map((host) => (pool.nowMs - (host.verifiedAtMs ?? pool.nowMs)) / 1000),
+      .map((host) => (pool.nowMs - host.verifiedAtMs) / 1000),
   };
 }
 
 /** The pool as `planPool` sees it. */
 export function poolForPlan(pool: ReplayPool, maxHosts: number): PoolForPlan {
-  const claimable = promotionOrder(pool.hosts, pool.goldenDigest).length;
+  const claimable = promotionOrder(pool.hosts, pool.golden).length;
   return {
     serving: countState(pool, "serving"),
     claimable,
@@ -139,7 +139,7 @@ function countState(pool: ReplayPool, state: ReplayHost["state"]): number {
 /** Carries a plan out; `leadSeconds` draws the lead time of each launch. */
 export function carryOut(pool: ReplayPool, plan: PoolPlan, leadSeconds: () => number): void {
   const counted = pool.nowMs >= pool.countFromMs;
-  for (const host of promotionOrder(pool.hosts, pool.goldenDigest).slice(0, plan.promote)) {
+  for (const host of promotionOrder(pool.hosts, pool.golden).slice(0, plan.promote)) {
     if (counted) pool.waitsMs.push(0);
     handOut(pool, host, pool.nowMs);
   }
@@ -150,7 +150,7 @@ export function carryOut(pool: ReplayPool, plan: PoolPlan, leadSeconds: () => nu
 }
 
 function retireLeastPreferred(pool: ReplayPool, count: number): void {
-  const order = promotionOrder(pool.hosts, pool.goldenDigest);
+  const order = promotionOrder(pool.hosts, pool.golden);
   const leaving = new Set(order.slice(order.length - count));
   pool.hosts = pool.hosts.filter((host) => !leaving.has(host));
 }
@@ -167,7 +167,7 @@ function queueClaims(pool: ReplayPool, shortfall: number, counted: boolean): voi
 function demote(pool: ReplayPool, count: number): void {
   for (const host of pool.hosts.filter(({ state }) => state === "serving").slice(0, count)) {
     host.state = "verifying";
-    host.verifiedAtMs = null;
+    host.verifiedAtMs = 0;
     host.readyAtMs = pool.nowMs + pool.reverifySeconds * 1000;
   }
 }
@@ -183,12 +183,11 @@ function launch(pool: ReplayPool, leadSeconds: number, counted: boolean): void {
 function newHost(pool: ReplayPool, leadSeconds: number, state: "booting" | "serving"): ReplayHost {
   pool.nextOrdinal += 1;
   return {
-    hostId: `host-${String(pool.nextOrdinal).padStart(5, "0")}`,
+    ordinal: pool.nextOrdinal,
     state,
     epoch: pool.goldenEpoch,
-    liveDigest: pool.goldenDigest,
-    verifiedAtMs: null,
-    delegated: false,
+    digest: pool.golden.digest,
+    verifiedAtMs: 0,
     readyAtMs: pool.nowMs + leadSeconds * 1000,
     decidedAtMs: pool.nowMs,
     used: state === "serving",

@@ -11,7 +11,7 @@ import type {
 import { isBootstrapping } from "./fleet-state.ts";
 import type { HostState } from "./host-state.ts";
 import { transition } from "./host-state.ts";
-import { isClaimable, promotionOrder } from "./promotion-order.ts";
+import { promotionOrder } from "./promotion-order.ts";
 
 /** Every change below mutates the given state and goes through the transition table. */
 
@@ -127,7 +127,7 @@ export function endUpdate(state: FleetState, host: HostRecord, ended: { outcome:
 
 /** Claimable standby, best first. */
 export function claimableHosts(state: FleetState): HostRecord[] {
-  return promotionOrder(state.hosts.filter((host) => isClaimable(host, state.golden)));
+  return promotionOrder(state.hosts, state.golden);
 }
 
 export type ClaimOutcome =
