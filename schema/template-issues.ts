@@ -31,7 +31,7 @@ export function problemsOfIssue(context: IssueContext, issue: Issue): TemplatePr
     case "custom":
       return [badForm(context, path, issue.message)];
     default:
-      return isMisspelt(context, path) ? [] : [badValue(context, path)];
+      return badOrMisspelt(context, path, issue);
   }
 }
 
@@ -95,13 +95,22 @@ function missing(context: IssueContext, path: TemplatePath, must: string): Templ
   return context.document.problemAt(path, `the key is missing; it ${must}`, { target: "key" });
 }
 
-/** A required key that is missing was often written with a typo beside it; that is then said once, at the typo. */
-function isMisspelt(context: IssueContext, path: TemplatePath): boolean {
-  if (valueAt(context.document.value, path) !== undefined) return false;
+/**
+ * A required key that is missing was often written with a typo beside it; that is then said once, at the typo. A union
+ * that does not know its kind reports no unknown keys, so there the typo is named here.
+ */
+function badOrMisspelt(context: IssueContext, path: TemplatePath, issue: Issue): TemplateProblem[] {
+  const typo = misspeltKey(context, path);
+  if (typo === null) return [badValue(context, path)];
+  return issue.code === "invalid_union" ? [unknownKey(context, path.slice(0, -1), typo)] : [];
+}
+
+function misspeltKey(context: IssueContext, path: TemplatePath): string | null {
+  if (valueAt(context.document.value, path) !== undefined) return null;
   const parent = valueAt(context.document.value, path.slice(0, -1));
   const known = allowedIn(context, path.slice(0, -1)).keys;
   const present = typeof parent === "object" && parent !== null ? Object.keys(parent).slice(0, keysComparedMax) : [];
-  return present.some((key) => !known.includes(key) && nearest(key, known) === path.at(-1));
+  return present.find((key) => !known.includes(key) && nearest(key, known) === path.at(-1)) ?? null;
 }
 
 function given(context: IssueContext, path: TemplatePath): string {

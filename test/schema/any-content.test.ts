@@ -61,7 +61,11 @@ describe("any content", { timeout: 30_000 }, () => {
       fc.property(fc.array(mutation, { minLength: 1, maxLength: 4 }), (changes) => {
         expect(isLocated(mutate(changes))).toBe(true);
       }),
-      { numRuns: 80 },
+      {
+        numRuns: 80,
+        // Once: a misspelt `kind` of a check, which left a refusal without a single problem.
+        examples: [[[{ line: 51, column: 6, remove: 3, insert: "&a " }]]],
+      },
     );
   });
 
