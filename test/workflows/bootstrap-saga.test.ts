@@ -96,6 +96,14 @@ describe.skipIf(executable === "")("the bootstrap saga (needs the `temporal` pro
       if (step === "release") throw new ForewarmError("UNAUTHORIZED", "may not terminate");
     };
     fleet = await newFleet(lab);
+    await eventually("the saga runs", () =>
+      saga(1)
+        .describe()
+        .then(
+          () => true,
+          () => false,
+        ),
+    );
     await expect(saga(1).result()).rejects.toThrow("Workflow execution failed");
     const query = `ForewarmFleet = "${name()}" AND ForewarmPhase = "compensation-failed"`;
     await eventually("the search finds it", async () => {
