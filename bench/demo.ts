@@ -7,7 +7,7 @@ import { z } from "zod";
 import type { Bench, BenchContext, Claim, Row } from "./harness.ts";
 
 const cli = fileURLToPath(new URL("../dist/client/cli.js", import.meta.url));
-const traces = ["nyc_taxi_30min.csv", "msft_mongodb_rps_1min.csv", "twitter_amzn_5min.csv"];
+const traces = ["nyc_taxi_30min.csv", "azure2017_vm_cpu_5min.csv", "google2019_cell_mem_5min.csv"];
 const daysPerTrace = 5;
 
 const side = z.object({
