@@ -7,7 +7,6 @@ import {
   demoteHost,
   grantWaiting,
   moveHost,
-  planHosts,
   takeHost,
   withdrawDemandClaims,
 } from "../domain/host/fleet-transitions.ts";
@@ -18,9 +17,10 @@ import type { DecideRequest } from "../activities/fleet-observation.ts";
 import type { GrantRow } from "../activities/traffic.ts";
 import { failureReason } from "./failure-reason.ts";
 import type { HostAnswer } from "./messages.ts";
+import { launch } from "./fleet-launch.ts";
 import type { FleetRun, UpdatePlan } from "./fleet-run.ts";
-import { firstRunId, hostId, inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
-import { capacity, launches } from "./proxies.ts";
+import { hostId, inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
+import { capacity } from "./proxies.ts";
 
 export function modeOf(run: FleetRun): "observe" | "advise" | "act" {
   const template = run.state.template;
@@ -66,42 +66,6 @@ function claimForDemand(run: FleetRun, count: number): void {
     const outcome = claimHost(run.state, claim);
     if (outcome.kind === "granted") run.grantRows.push(grantRow(run, { claim, host: outcome.host, kind: "warm" }));
   }
-}
-
-function launch(run: FleetRun, hosts: HostRecord[], decidedAtMs: number): void {
-  const { state } = run;
-  if (hosts.length === 0 || state.template === null || state.golden === null) return;
-  const batch = state.nextBatch++;
-  state.hostStarts += hosts.length;
-  const request = {
-    fleet: state.fleet,
-    batch,
-    firstRunId: firstRunId(),
-    template: state.template,
-    golden: state.golden,
-    signingKeys: state.signingKeys,
-    decidedAtMs,
-    hosts: hosts.map((host) => ({
-      hostId: hostId(run, host),
-      ordinal: host.ordinal,
-      zone: host.zone,
-      fence: state.nextFence++,
-    })),
-  };
-  for (const host of hosts) moveHost(state, host, { to: "allocating", nowMs: Date.now() });
-  inBackground(run, "launching", async () => {
-    const answer = await launches.launchHosts
-      .executeWithOptions({ summary: `batch ${batch}: ${hosts.length} hosts` }, [request])
-      .catch((error: unknown) => ({
-        missing: request.hosts.map((host) => ({ hostId: host.hostId, reason: failureReason(error).message })),
-      }));
-    for (const { hostId: id, reason } of answer.missing) {
-      const host = findHost(state, id);
-      if (host === undefined || !isBootstrapping(host)) continue;
-      moveHost(state, host, { to: "failed", nowMs: Date.now() });
-      addNotice(state, Date.now(), `${id} was not launched: ${reason}`);
-    }
-  });
 }
 
 /** Hosts that demand, not a claim by name, keeps in rotation. */
@@ -152,7 +116,7 @@ function act(run: FleetRun, targets: CapacityTargets): void {
     serving.sort((left, right) => left.epoch - right.epoch || right.sinceMs - left.sinceMs).slice(0, plan.demote),
   );
   retireStandby(run, plan.retire);
-  launch(run, planHosts(state, plan.launch, Date.now()), targets.decidedAtMs);
+  launch(run, plan.launch, targets.decidedAtMs);
 }
 
 /** Takes hosts out of rotation: they drain, are verified again, and join standby. */

@@ -21,10 +21,20 @@ export interface FleetRun {
   grantRows: GrantRow[];
   /** Background calls under way; continue-as-new waits for them. */
   inFlight: number;
+  /** Zones that lately did not give a machine, and until when they are left alone. */
+  zonesHeldUntilMs: Record<string, number>;
 }
 
 export function createFleetRun(state: FleetState): FleetRun {
-  return { state, dirty: true, publishedVersion: 0, publishing: false, grantRows: [], inFlight: 0 };
+  return {
+    state,
+    dirty: true,
+    publishedVersion: 0,
+    publishing: false,
+    grantRows: [],
+    inFlight: 0,
+    zonesHeldUntilMs: {},
+  };
 }
 
 export function hostId(run: FleetRun, host: HostRecord): string {

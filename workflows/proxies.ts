@@ -40,13 +40,13 @@ export const capacity = proxyActivities<CapacityActivities>({
   retry: { ...retry, maximumAttempts: 3 },
 });
 
-/** Given up after a while: the next tick decides anew, perhaps for another zone, and people see a notice. */
+/** Given up after a while, without room at once: the next tick decides anew, for another zone, and people see a notice. */
 export const launches = proxyActivities<LaunchActivities>({
   taskQueue: taskQueues.cloud,
   startToCloseTimeout: "60s",
   scheduleToCloseTimeout: "90s",
   heartbeatTimeout: "10s",
-  retry,
+  retry: { ...retry, nonRetryableErrorTypes: ["INSUFFICIENT_CAPACITY"] },
 });
 
 export const sagas = proxyActivities<SagaActivities>({

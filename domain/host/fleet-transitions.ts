@@ -33,9 +33,12 @@ export function addNotice(state: FleetState, nowMs: number, text: string): void 
   state.notices = [...state.notices, { atMs: nowMs, text }].slice(-limits.noticesMax);
 }
 
-/** Adds planned hosts, each to the zone that holds fewest. */
-export function planHosts(state: FleetState, count: number, nowMs: number): HostRecord[] {
-  const zones = state.template?.provider.zones ?? [];
+/** Adds planned hosts, each to that of the zones which holds fewest; all zones of the template unless told otherwise. */
+export function planHosts(
+  state: FleetState,
+  count: number,
+  { nowMs, zones = state.template?.provider.zones ?? [] }: { nowMs: number; zones?: readonly string[] },
+): HostRecord[] {
   invariant(zones.length > 0, "a fleet plans hosts only after its template is applied");
   const planned: HostRecord[] = [];
   for (let index = 0; index < count; index += 1) {

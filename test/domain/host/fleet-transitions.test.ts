@@ -257,7 +257,7 @@ describe("planHosts", () => {
     assert(
       property(zones, array(integer({ min: 0, max: 5 }), { maxLength: 6 }), (names, batches) => {
         const state = fleetOf([], { template: templateOf({ zones: names }), nextOrdinal: 1 });
-        for (const count of batches) planHosts(state, count, 1000);
+        for (const count of batches) planHosts(state, count, { nowMs: 1000 });
         const total = batches.reduce((sum, count) => sum + count, 0);
         expect(state.hosts.map((host) => host.ordinal)).toEqual(Array.from({ length: total }, (_, index) => index + 1));
         const perZone = names.map((zone) => state.hosts.filter((host) => host.zone === zone).length);
@@ -266,17 +266,22 @@ describe("planHosts", () => {
     );
   });
 
+  it("keeps to the zones it is told", () => {
+    const state = fleetOf([hostOf(1, { zone: "b" })], { nextOrdinal: 2 });
+    expect(planHosts(state, 3, { nowMs: 1, zones: ["b", "c"] }).map((host) => host.zone)).toEqual(["c", "b", "c"]);
+  });
+
   it("never gives the number of a removed host again", () => {
     const state = fleetOf([], { nextOrdinal: 1 });
-    const [host] = planHosts(state, 1, 1000);
+    const [host] = planHosts(state, 1, { nowMs: 1000 });
     host!.state = "retiring";
     removeHost(state, host!, 2000);
     expect(state.hosts).toEqual([]);
-    expect(hostIdOf("web", planHosts(state, 1, 3000)[0]!.ordinal)).toBe("web-2");
+    expect(hostIdOf("web", planHosts(state, 1, { nowMs: 3000 })[0]!.ordinal)).toBe("web-2");
   });
 
   it("refuses before a template is known", () => {
-    expect(() => planHosts(fleetOf([], { template: null }), 1, 0)).toThrow(
+    expect(() => planHosts(fleetOf([], { template: null }), 1, { nowMs: 0 })).toThrow(
       expect.objectContaining({ code: "INVARIANT" }),
     );
   });
