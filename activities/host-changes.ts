@@ -4,6 +4,7 @@ import type { ComputeProvider } from "../providers/compute/compute-provider.ts";
 import type { NodeChannel } from "../providers/node/node-channel.ts";
 import type { Store } from "../providers/store/store.ts";
 import type { BootstrapArguments, UpdateHostArguments } from "../workflows/messages.ts";
+import { reviveAgent } from "./agent-greeting.ts";
 import { createGoldenContent } from "./golden-content.ts";
 import { whileHeartbeating } from "./heartbeat.ts";
 import type { Verified } from "./host-verification.ts";
@@ -43,6 +44,7 @@ export function createHostChangeActivities({ provider, channel, store }: HostCha
       const endpoint = await endpointOf(store, args.fleet, args.hostId);
       const signal = Context.current().cancellationSignal;
       await whileHeartbeating(async () => {
+        await reviveAgent(channel, endpoint);
         await golden.stage(endpoint, args.golden);
         const { hooks } = await golden.install(endpoint, args);
         const hook = hooks.includes("restart") ? "restart" : "reload";
@@ -53,7 +55,10 @@ export function createHostChangeActivities({ provider, channel, store }: HostCha
 
     async reverifyHost(args: UpdateHostArguments): Promise<Verified> {
       const endpoint = await endpointOf(store, args.fleet, args.hostId);
-      return whileHeartbeating(() => verify(endpoint, args));
+      return whileHeartbeating(async () => {
+        await reviveAgent(channel, endpoint);
+        return verify(endpoint, args);
+      });
     },
 
     /** Undo of a bootstrap: frees the machine of (request id, ordinal), also when its launch is still under way. */

@@ -4,15 +4,10 @@ import type { HostEndpoint } from "../domain/host/host-endpoint.ts";
 import { ForewarmError } from "../domain/errors.ts";
 import type { NodeChannel } from "../providers/node/node-channel.ts";
 import type { AgentSettings } from "../schema/agent-protocol.ts";
-import {
-  agentBundlePath,
-  agentProtocolVersion,
-  agentSettingsPath,
-  agentStartCommand,
-} from "../schema/agent-protocol.ts";
+import { agentBundlePath, agentSettingsPath } from "../schema/agent-protocol.ts";
 import type { BootstrapArguments } from "../workflows/messages.ts";
+import { startAgent } from "./agent-greeting.ts";
 
-const agentStartTimeoutMs = 10_000;
 const agentPollMs = 20;
 const callTimeoutMs = 30_000;
 
@@ -58,25 +53,6 @@ export function createHostSoftware({
     return result.stdout.startsWith(sha256);
   }
 
-  /** The start command returns before the daemon listens. */
-  async function greet(endpoint: HostEndpoint, signal: AbortSignal): Promise<void> {
-    const deadlineMs = Date.now() + agentStartTimeoutMs;
-    for (;;) {
-      const options = { timeoutMs: 5000, signal };
-      const failure = await channel.call(endpoint, { op: "hello", protocol: agentProtocolVersion }, options).then(
-        () => null,
-        (error: unknown) => error,
-      );
-      if (failure === null) return;
-      if (Date.now() > deadlineMs) {
-        throw new ForewarmError("HOST_UNREACHABLE", `the agent on ${endpoint.hostId} does not answer`, {
-          cause: failure,
-        });
-      }
-      await Context.current().sleep(agentPollMs);
-    }
-  }
-
   return {
     async stageAgent(endpoint, args) {
       const signal = Context.current().cancellationSignal;
@@ -86,8 +62,7 @@ export function createHostSoftware({
       }
       const settings = Buffer.from(`${JSON.stringify(settingsOf(args), null, 2)}\n`);
       await channel.upload(endpoint, { path: agentSettingsPath, content: settings, mode: 0o644, ...upload });
-      await channel.run(endpoint, { command: agentStartCommand, timeoutMs: 10_000, signal });
-      await greet(endpoint, signal);
+      await startAgent(channel, endpoint);
     },
 
     async startApplications(endpoint, args) {
