@@ -107,8 +107,8 @@ export interface LocalStack {
   /** Machines of a fleet that the rack still has. */
   machines: (fleet: string) => Promise<Machine[]>;
   pidOf: (name: string) => number;
-  /** Ends a process with SIGKILL and waits until its supervisor has another one ready. */
-  kill: (name: string) => Promise<{ restarted: () => Promise<void> }>;
+  /** Ends a process with SIGKILL; `restarted` waits until another one is ready and tells after how many ms. */
+  kill: (name: string) => Promise<{ restarted: () => Promise<number> }>;
   stop: () => Promise<void>;
 }
 
@@ -141,6 +141,7 @@ export async function startLocalStack(): Promise<LocalStack> {
     pidOf,
     async kill(name) {
       const pid = pidOf(name);
+      const killedMs = performance.now();
       process.kill(pid, "SIGKILL");
       return {
         restarted: async () => {
@@ -148,6 +149,7 @@ export async function startLocalStack(): Promise<LocalStack> {
             const now = readyProcess(home, name);
             return now !== null && now.pid !== pid;
           });
+          return Math.round(performance.now() - killedMs);
         },
       };
     },
