@@ -121,16 +121,20 @@ describe.skipIf(executable === "")("the bootstrap saga (needs the `temporal` pro
     expect((await untilFleet(fleet, "replaced", ({ claimable }) => claimable === 1)).hosts).toHaveLength(1);
   });
 
-  test("a launch that has no room leaves a notice and is tried anew by a later decision", async () => {
-    let launches = 0;
+  test("a zone without room is told of at once, and the next host is launched in another", async () => {
     world.targets = { serving: 0, standby: 1 };
     world.before = ({ name: step }) => {
-      if (step === "launch" && (launches += 1) === 1) throw new ForewarmError("INVALID_REQUEST", "the zone is full");
+      if (step === "launch" && world.launches.at(-1)!.hosts[0]!.zone === "a")
+        throw new ForewarmError("INSUFFICIENT_CAPACITY", "the zone is full");
     };
     fleet = await newFleet(lab);
-    const { notices } = await untilFleet(fleet, "standby after all", ({ claimable }) => claimable === 1);
-    expect(notices.map(({ text }) => text)).toContain(`${name()}-1 was not launched: the zone is full`);
-    expect(new Set(world.launches.map(({ requestId }) => requestId)).size).toBe(2);
+    const healed = await untilFleet(fleet, "standby after all", ({ claimable }) => claimable === 1);
+    expect(healed.notices.map(({ text }) => text)).toContain(
+      `${name()}-1 was not launched in zone a: the zone is full`,
+    );
+    expect(healed.hosts.filter((host) => host.claimable).map((host) => host.zone)).toEqual(["b"]);
+    expect(healed.hostStarts).toBe(1);
+    expect(world.launches.map(({ hosts }) => hosts[0]!.zone)).toEqual(["a", "b"]);
   });
 
   test("its history stays within the budget, and the Web UI is told what happens", async () => {
