@@ -12,15 +12,24 @@ import { translateErrors } from "./translate-errors.ts";
 const defaultStepMs = 60_000;
 const defaultCount = 288;
 
-/** Cuts a page so that its JSON fits one payload; the cursor then points behind the last row kept. */
-function fitPayload(page: Page<unknown>, after: number): LookUpAnswer {
-  let bytes = 0;
-  const kept = page.rows.findIndex((row) => {
-    bytes += JSON.stringify(row).length + 1;
-    return bytes > limits.lookUpPageBytesMax;
-  });
-  if (kept < 0) return { rows: page.rows, next: page.next };
-  return { rows: page.rows.slice(0, Math.max(1, kept)), next: after + Math.max(1, kept) };
+function fitsPayload(rows: readonly unknown[]): boolean {
+  return JSON.stringify(rows).length <= limits.lookUpPageBytesMax;
+}
+
+/** Asks for fewer rows until they fit one payload, so that the cursor is always the store's own. */
+async function fittingPage(read: (limit: number) => Promise<Page<unknown>>, limit: number): Promise<LookUpAnswer> {
+  const page = await read(limit);
+  return limit === 1 || fitsPayload(page.rows) ? page : fittingPage(read, Math.ceil(limit / 2));
+}
+
+/** Hosts have no cursor of their own: it counts the rows shown so far. */
+async function hostsPage(
+  store: Store,
+  fleet: string,
+  after: number,
+): Promise<(limit: number) => Promise<Page<unknown>>> {
+  const rows = (await store.hosts(fleet)).slice(after);
+  return async (limit) => ({ rows: rows.slice(0, limit), next: rows.length > limit ? after + limit : null });
 }
 
 async function readDemand(store: Store, { fleet, toMs, stepMs, count }: LookUpRequest): Promise<LookUpAnswer> {
@@ -45,9 +54,9 @@ function readPage(store: Store, table: PagedTable, page: PageRequest): Promise<P
 async function readRows(store: Store, request: LookUpRequest): Promise<LookUpAnswer> {
   const { fleet, table, after = 0 } = request;
   if (table === "demand") return readDemand(store, request);
-  if (table === "hosts") return fitPayload({ rows: (await store.hosts(fleet)).slice(after), next: null }, after);
   const limit = Math.min(request.limit ?? limits.lookUpPageRowsMax, limits.lookUpPageRowsMax);
-  return fitPayload(await readPage(store, table, { fleet, after, limit }), after);
+  if (table === "hosts") return fittingPage(await hostsPage(store, fleet, after), limit);
+  return fittingPage((most) => readPage(store, table, { fleet, after, limit: most }), limit);
 }
 
 /** Reads and writes of the store for those who must not open it themselves. */
