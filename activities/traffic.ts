@@ -1,10 +1,10 @@
 import { Context } from "@temporalio/activity";
 import type { HostEndpoint } from "../domain/host/host-endpoint.ts";
-import { ForewarmError } from "../domain/errors.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 import type { Backend, LoadBalancer } from "../providers/load-balancer/load-balancer.ts";
 import type { ClaimRow, Store } from "../providers/store/store.ts";
 import { whileHeartbeating } from "./heartbeat.ts";
+import { endpointOf } from "./host-verification.ts";
 import { translateErrors } from "./translate-errors.ts";
 
 /** One answered claim, as it is recorded. */
@@ -31,10 +31,7 @@ function createEndpointCache(store: Store) {
   return async (fleet: string, hostId: string): Promise<HostEndpoint> => {
     const cached = known.get(`${fleet}/${hostId}`);
     if (cached !== undefined) return cached;
-    const endpoint = (await store.host(fleet, hostId))?.endpoint;
-    if (endpoint === null || endpoint === undefined) {
-      throw new ForewarmError("NOT_FOUND", `the store has no address of host ${hostId}`);
-    }
+    const endpoint = await endpointOf(store, fleet, hostId);
     known.set(`${fleet}/${hostId}`, endpoint);
     return endpoint;
   };
@@ -42,10 +39,10 @@ function createEndpointCache(store: Store) {
 
 /** What users' requests are sent to, and the record of every grant. */
 export function createTrafficActivities({ loadBalancer, store }: TrafficDependencies) {
-  const endpointOf = createEndpointCache(store);
+  const cachedEndpoint = createEndpointCache(store);
 
   async function backend(fleet: string, host: PublishRequest["backends"][number]): Promise<Backend> {
-    const { address, servicePort } = await endpointOf(fleet, host.hostId);
+    const { address, servicePort } = await cachedEndpoint(fleet, host.hostId);
     return { ...host, address, port: servicePort, weight: host.draining ? 0 : fullWeight };
   }
 
