@@ -1,6 +1,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { constants } from "node:os";
 import type { ServerChannel } from "ssh2";
+import { createChannelOutput } from "./channel-output.ts";
 import { sendSignal } from "./process-table.ts";
 
 const stderrTailBytes = 2048;
@@ -30,13 +31,11 @@ function tailOf(child: ChildProcessWithoutNullStreams): () => string {
   return () => tail;
 }
 
-/** As sshd does: the exit is told when the process has ended and all its output is delivered. */
+/** As sshd does: told when the process has ended and all its output is delivered. */
 function reportExit(channel: ServerChannel, end: CommandEnd): void {
-  channel.stderr.write("", () => {
-    if (end.signal) channel.exit(end.signal.replace(/^SIG/, ""), false, "");
-    else channel.exit(end.code ?? 255);
-    channel.end();
-  });
+  if (end.signal) channel.exit(end.signal.replace(/^SIG/, ""), false, "");
+  else channel.exit(end.code ?? 255);
+  channel.end();
 }
 
 /** Connects a process with a channel until both are done. A closed channel leaves the process alone. */
@@ -46,24 +45,20 @@ export function runOnChannel(
   onEnd: (end: CommandEnd) => void,
 ): RunningCommand {
   const stderrTail = tailOf(child);
+  const output = createChannelOutput(channel);
+  const delivered = Promise.all([output.deliver(child.stdout, channel), output.deliver(child.stderr, channel.stderr)]);
   channel.pipe(child.stdin);
-  child.stdout.pipe(channel, { end: false });
-  child.stderr.pipe(channel.stderr, { end: false });
   // The command may stop reading, and the client may hang up: neither is a failure of the rack.
   child.stdin.on("error", () => {});
   channel.on("error", () => {});
-  channel.on("close", () => {
-    child.stdin.end();
-    child.stdout.unpipe().resume();
-    child.stderr.unpipe().resume();
-  });
+  channel.on("close", () => child.stdin.end());
   child.once("error", (error) => {
     channel.stderr.write(`rack: ${error.message}\n`);
     reportExit(channel, { code: 127, signal: null, stderrTail: error.message });
   });
   child.once("close", (code, signal) => {
     const end = { code, signal, stderrTail: stderrTail() };
-    reportExit(channel, end);
+    void delivered.then(() => reportExit(channel, end));
     onEnd(end);
   });
   return { signal: (name) => signalGroup(child.pid, `SIG${name}`) };

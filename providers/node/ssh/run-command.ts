@@ -35,22 +35,28 @@ export async function runCommand(
   });
 }
 
-/** Opens a session channel that executes a command; a channel that opens too late is killed. */
+/** Opens a session channel that executes a command; one that opens after `ended` is killed before this rejects. */
 export function openExec(connection: HostConnection, command: string, ended: AbortSignal): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
     const giveUp = () => reject(asError(ended.reason));
+    // The host may have started the command already: its answer is awaited, so that it can be killed.
+    const giveUpSoon = () => void setTimeout(giveUp, connection.lost.aborted ? 0 : killWaitMs);
+    const killThenGiveUp = async (channel: ClientChannel) => {
+      await killChannel(channel);
+      giveUp();
+    };
     if (ended.aborted) return giveUp();
-    ended.addEventListener("abort", giveUp, { once: true });
+    ended.addEventListener("abort", giveUpSoon, { once: true });
     const refuse = (error: unknown) => {
-      ended.removeEventListener("abort", giveUp);
-      reject(channelRefused(connection, asError(error)));
+      ended.removeEventListener("abort", giveUpSoon);
+      reject(ended.aborted ? asError(ended.reason) : channelRefused(connection, asError(error)));
     };
     try {
       connection.client.exec(command, (error, channel) => {
         if (error !== undefined) return refuse(error);
-        ended.removeEventListener("abort", giveUp);
+        ended.removeEventListener("abort", giveUpSoon);
         channel.on("error", () => undefined);
-        if (ended.aborted) void killChannel(channel);
+        if (ended.aborted) void killThenGiveUp(channel);
         else resolve(channel);
       });
     } catch (error) {
@@ -67,15 +73,13 @@ function collectResult(
   const stdout = collectText(channel);
   const stderr = collectText(channel.stderr);
   return new Promise((resolve, reject) => {
-    let exitCode: number | null = null;
     const stop = () => void endCommand(channel, connection).then(() => reject(asError(ended.reason)));
     ended.addEventListener("abort", stop, { once: true });
-    channel.on("exit", (code: number | null, killedBy?: string) => {
-      exitCode = code ?? exitCodeOfSignal(killedBy);
-    });
-    channel.on("close", () => {
+    // The exit status of a short command can arrive before anything listens for `exit`; `close` repeats it.
+    channel.on("close", (code?: number | null, killedBy?: string) => {
       if (ended.aborted) return;
       ended.removeEventListener("abort", stop);
+      const exitCode = code ?? exitCodeOfSignal(killedBy);
       if (exitCode === null) reject(lostInMidCommand(connection));
       else resolve({ exitCode, stdout: stdout(), stderr: stderr() });
     });

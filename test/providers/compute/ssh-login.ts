@@ -41,8 +41,12 @@ export function finish(channel: ClientChannel): Promise<SshResult> {
   const result: SshResult = { code: null, signal: null, stdout: "", stderr: "" };
   channel.on("data", (chunk: Buffer) => (result.stdout += chunk.toString()));
   channel.stderr.on("data", (chunk: Buffer) => (result.stderr += chunk.toString()));
-  channel.on("exit", (code: number | null, signal?: string) => Object.assign(result, { code, signal: signal ?? null }));
-  return new Promise((resolve) => channel.on("close", () => resolve(result)));
+  // `close` repeats what `exit` said, which may have come before anything listened.
+  return new Promise((resolve) => {
+    channel.on("close", (code: number | null = null, signal: string | null = null) =>
+      resolve({ ...result, code, signal }),
+    );
+  });
 }
 
 /** Runs one command on a host and waits for its end. */
