@@ -50,6 +50,8 @@ export interface BackendStats {
   latencyHistogram: { upperMs: number | null; count: number }[];
   /** Wall time of the last answered request, for proof that traffic arrived; null before the first. */
   lastResponseAtMs: number | null;
+  /** Wall time of the last passed health check; null before the first. */
+  lastPassAtMs: number | null;
 }
 
 export interface LoadBalancerStats {
@@ -76,8 +78,8 @@ export interface LoadBalancer {
   capabilities(): Promise<LoadBalancerCapabilities>;
   /** Address users send requests to, such as `http://127.0.0.1:8080`. */
   endpoint(fleet: string): Promise<string>;
-  /** Resolves once the new state is in force: a request accepted afterwards follows it. */
-  sync(state: LoadBalancerState, signal?: AbortSignal): Promise<void>;
+  /** Resolves with the endpoint once the new state is in force: a request accepted afterwards follows it. */
+  sync(state: LoadBalancerState, signal?: AbortSignal): Promise<string>;
   /**
    * Stops new requests to a host and resolves when its last one ended or `deadlineMs` passed; true when empty.
    * It stays stopped until a newer state says otherwise. A host that the balancer does not know is empty.

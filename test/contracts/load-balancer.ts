@@ -54,8 +54,9 @@ export function describeLoadBalancer(name: string, make: () => Promise<LoadBalan
     }
 
     async function syncTo(change: Partial<LoadBalancerState>): Promise<string> {
-      await balancer.sync(nextState(change));
-      return balancer.endpoint("web");
+      const endpoint = await balancer.sync(nextState(change));
+      expect(await balancer.endpoint("web")).toBe(endpoint);
+      return endpoint;
     }
 
     async function whoAnswers(endpoint: string): Promise<string> {

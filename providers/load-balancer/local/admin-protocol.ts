@@ -78,6 +78,7 @@ export const statsSchema = z.object({
       errors: count,
       latencyHistogram: histogramSchema,
       lastResponseAtMs: z.number().nullable(),
+      lastPassAtMs: z.number().nullable(),
     }),
   ),
 }) satisfies z.ZodType<LoadBalancerStats>;

@@ -23,7 +23,7 @@ const verbs: Record<string, Verb> = {
     const state = stateSchema.parse(body);
     if (state.fleet !== fleet) throw new ForewarmError("INVALID_REQUEST", `state of ${state.fleet} sent to ${fleet}`);
     await balancer.sync(state);
-    return ok;
+    return { endpoint: balancer.endpoint(fleet) };
   },
   "DELETE fleet": async ({ balancer, fleet }) => {
     await balancer.remove(fleet);

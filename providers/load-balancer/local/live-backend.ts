@@ -36,6 +36,7 @@ export class LiveBackend implements Candidate {
   #requests = 0;
   #errors = 0;
   #lastResponseAtMs: number | null = null;
+  #lastPassAtMs: number | null = null;
   readonly #latency = new LatencyHistogram();
   readonly #open = new Set<OpenRequest>();
   readonly #whenIdle = new Set<() => void>();
@@ -114,6 +115,7 @@ export class LiveBackend implements Candidate {
 
   /** A check passed; true when the backend may be used again. One that was unhealthy starts slowly. */
   checkPassed(thresholds: HealthThresholds, nowMs: number): boolean {
+    this.#lastPassAtMs = nowMs;
     this.#failuresInRow = 0;
     this.#passesInRow += 1;
     const wasOut = this.ejected || !this.healthy;
@@ -153,6 +155,7 @@ export class LiveBackend implements Candidate {
       errors: this.#errors,
       latencyHistogram: this.#latency.cumulative(),
       lastResponseAtMs: this.#lastResponseAtMs,
+      lastPassAtMs: this.#lastPassAtMs,
     };
   }
 

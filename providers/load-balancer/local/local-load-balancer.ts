@@ -34,7 +34,8 @@ export function createLocalLoadBalancer({ socketPath }: { socketPath: string }):
     },
     async sync(state: LoadBalancerState, signal?: AbortSignal) {
       const path = fleetPath(state.fleet);
-      await call({ method: "PUT", path, body: state, answer: protocol.doneSchema, timeoutMs: callTimeoutMs, signal });
+      const answer = protocol.endpointSchema;
+      return (await call({ method: "PUT", path, body: state, answer, timeoutMs: callTimeoutMs, signal })).endpoint;
     },
     async drain(fleet, hostId, ...[deadlineMs, signal]) {
       const path = fleetPath(fleet, "/drain");
