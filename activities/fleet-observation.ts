@@ -1,4 +1,5 @@
 import type { CapacityPolicy } from "../domain/capacity/capacity-decision.ts";
+import { findDeadHosts } from "../domain/host/dead-hosts.ts";
 import type { FleetState } from "../domain/host/fleet-state.ts";
 import type { ComputeProvider } from "../providers/compute/compute-provider.ts";
 import type { LoadBalancer, LoadBalancerStats } from "../providers/load-balancer/load-balancer.ts";
@@ -47,6 +48,7 @@ export interface Observation {
 
 const leadTimesRemembered = 50;
 const machinesEverySeconds = 5;
+
 export function policyOf(template: FleetTemplate): CapacityPolicy {
   const { demand, capacity, standby } = template;
   return {
@@ -68,11 +70,9 @@ export function demandSince(before: FleetState["counters"], stats: LoadBalancerS
   return ((stats.offeredRequests - before.offered) * 1000) / (stats.atMs - before.atMs);
 }
 
-/** Hosts the balancer finds dead. Were all of them, the fault would be ours or the network's: replacing the whole fleet helps nobody. */
 function unhealthy(stats: LoadBalancerStats): LostHost[] {
-  const dead = stats.backends.filter((backend) => !backend.healthy && !backend.draining);
-  if (dead.length === stats.backends.length) return [];
-  return dead.map((backend) => ({ hostId: backend.hostId, reason: "it fails the load balancer's health checks" }));
+  const reason = "it fails the load balancer's health checks";
+  return findDeadHosts(stats.backends).map((hostId) => ({ hostId, reason }));
 }
 
 /** Machines the provider no longer runs; looked up every few seconds, not every tick, as clouds meter such calls. */
