@@ -1,10 +1,10 @@
 import { Context } from "@temporalio/activity";
+import { ForewarmError } from "../domain/errors.ts";
 import type { HostEndpoint } from "../domain/host/host-endpoint.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 import type { Backend, LoadBalancer } from "../providers/load-balancer/load-balancer.ts";
 import type { ClaimRow, Store } from "../providers/store/store.ts";
 import { whileHeartbeating } from "./heartbeat.ts";
-import { endpointOf } from "./host-verification.ts";
 import { translateErrors } from "./translate-errors.ts";
 
 /** One answered claim, as it is recorded. */
@@ -25,25 +25,34 @@ export interface TrafficDependencies {
 
 const fullWeight = 100;
 
-/** Endpoints never change once recorded, so each is read from the store once. */
+/** Endpoints never change once recorded; those of hosts not seen before are read together. */
 function createEndpointCache(store: Store) {
   const known = new Map<string, HostEndpoint>();
-  return async (fleet: string, hostId: string): Promise<HostEndpoint> => {
-    const cached = known.get(`${fleet}/${hostId}`);
-    if (cached !== undefined) return cached;
-    const endpoint = await endpointOf(store, fleet, hostId);
-    known.set(`${fleet}/${hostId}`, endpoint);
-    return endpoint;
+  const keyOf = (fleet: string, hostId: string): string => `${fleet}/${hostId}`;
+  return async (fleet: string, hostIds: readonly string[]): Promise<(hostId: string) => HostEndpoint> => {
+    if (hostIds.some((hostId) => !known.has(keyOf(fleet, hostId)))) {
+      for (const { hostId, endpoint } of await store.hosts(fleet))
+        if (endpoint !== null) known.set(keyOf(fleet, hostId), endpoint);
+    }
+    return (hostId) => {
+      const endpoint = known.get(keyOf(fleet, hostId));
+      if (endpoint === undefined) throw new ForewarmError("NOT_FOUND", `the store has no address of host ${hostId}`);
+      return endpoint;
+    };
   };
 }
 
 /** What users' requests are sent to, and the record of every grant. */
 export function createTrafficActivities({ loadBalancer, store }: TrafficDependencies) {
-  const cachedEndpoint = createEndpointCache(store);
+  const endpointsOf = createEndpointCache(store);
 
-  async function backend(fleet: string, host: PublishRequest["backends"][number]): Promise<Backend> {
-    const { address, servicePort } = await cachedEndpoint(fleet, host.hostId);
-    return { ...host, address, port: servicePort, weight: host.draining ? 0 : fullWeight };
+  async function backends({ fleet, backends: hosts }: PublishRequest): Promise<Backend[]> {
+    const hostIds = hosts.map(({ hostId }) => hostId);
+    const endpointOf = await endpointsOf(fleet, hostIds);
+    return hosts.map((host) => {
+      const { address, servicePort } = endpointOf(host.hostId);
+      return { ...host, address, port: servicePort, weight: host.draining ? 0 : fullWeight };
+    });
   }
 
   return translateErrors({
@@ -51,11 +60,11 @@ export function createTrafficActivities({ loadBalancer, store }: TrafficDependen
     async publish(request: PublishRequest): Promise<{ endpoint: string }> {
       const { fleet, stateVersion, settings } = request;
       const check = settings.health_check;
-      await loadBalancer.sync({
+      const endpoint = await loadBalancer.sync({
         fleet,
         stateVersion,
         listen: settings.listen,
-        backends: await Promise.all(request.backends.map((host) => backend(fleet, host))),
+        backends: await backends(request),
         preferNewest: settings.prefer_newest,
         slowStartSeconds: settings.slow_start_seconds,
         healthCheck: {
@@ -65,8 +74,8 @@ export function createTrafficActivities({ loadBalancer, store }: TrafficDependen
           healthyAfter: check.healthy_after,
         },
       });
-      for (const grant of request.grants) await store.keepClaim({ ...grant, fleet });
-      return { endpoint: await loadBalancer.endpoint(fleet) };
+      await store.keepClaims(request.grants.map((grant) => ({ ...grant, fleet })));
+      return { endpoint };
     },
 
     /** Waits until the host's last request ended or the deadline passed. The balancer going away ends nothing. */

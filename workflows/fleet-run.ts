@@ -17,6 +17,8 @@ export interface FleetRun {
   /** State version the balancer acknowledged in this run; 0 forces the next publish. */
   publishedVersion: number;
   publishing: boolean;
+  /** The run is to continue as new: it starts nothing that lasts. */
+  ending: boolean;
   /** Claim rows that travel with the next publish. */
   grantRows: GrantRow[];
   /** Background calls under way; continue-as-new waits for them. */
@@ -31,6 +33,7 @@ export function createFleetRun(state: FleetState): FleetRun {
     dirty: true,
     publishedVersion: 0,
     publishing: false,
+    ending: false,
     grantRows: [],
     inFlight: 0,
     zonesHeldUntilMs: {},
@@ -83,6 +86,8 @@ export async function publish(run: FleetRun): Promise<void> {
     }
     run.publishing = true;
     try {
+      // Claims that arrived with this one have yet to run: they write their grants first, and share this call.
+      await Promise.resolve();
       await publishOnce(run);
     } finally {
       run.publishing = false;

@@ -2,7 +2,7 @@ import type { Kysely } from "kysely";
 import { invariant } from "../../domain/errors.ts";
 import { pageBounds, pageOf } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
-import type { Store } from "./store.ts";
+import type { ClaimRow, Store } from "./store.ts";
 
 const claimColumns = [
   "fleet",
@@ -16,26 +16,37 @@ const claimColumns = [
   "readyAtMs",
 ] as const;
 
+function keptRows(db: Kysely<StoreTables>, rows: readonly ClaimRow[]): Promise<ClaimRow[]> {
+  return db
+    .selectFrom("claims")
+    .select(claimColumns)
+    .where((row) => row.or(rows.map(({ fleet, claimId }) => row.and({ fleet, claimId }))))
+    .execute();
+}
+
+function keyOf({ fleet, claimId }: ClaimRow): string {
+  return `${fleet} ${claimId}`;
+}
+
 /** The answer of every claim. Claim ids are unique within a fleet, and the database decides which answer was first. */
-export function createClaimTable(db: Kysely<StoreTables>): Pick<Store, "keepClaim" | "claims"> {
+export function createClaimTable(db: Kysely<StoreTables>): Pick<Store, "keepClaims" | "claims"> {
   return {
-    keepClaim: async (row) => {
+    keepClaims: async (rows) => {
+      if (rows.length === 0) return [];
       const inserted = await db
         .insertInto("claims")
-        .values(row)
+        .values(rows)
         .onConflict((conflict) => conflict.columns(["fleet", "claimId"]).doNothing())
         .returning(claimColumns)
-        .executeTakeFirst();
-      const kept =
-        inserted ??
-        (await db
-          .selectFrom("claims")
-          .select(claimColumns)
-          .where("fleet", "=", row.fleet)
-          .where("claimId", "=", row.claimId)
-          .executeTakeFirst());
-      invariant(kept !== undefined, `claim ${row.claimId} of fleet ${row.fleet} was neither kept nor found`);
-      return kept;
+        .execute();
+      const kept = new Map(inserted.map((row) => [keyOf(row), row]));
+      const earlier = rows.filter((row) => !kept.has(keyOf(row)));
+      if (earlier.length > 0) for (const row of await keptRows(db, earlier)) kept.set(keyOf(row), row);
+      return rows.map((row) => {
+        const known = kept.get(keyOf(row));
+        invariant(known !== undefined, `claim ${row.claimId} of fleet ${row.fleet} was neither kept nor found`);
+        return known;
+      });
     },
     claims: async (request) => {
       const { after, limit } = pageBounds(request);

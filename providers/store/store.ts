@@ -112,8 +112,8 @@ export interface Store {
   host(fleet: string, hostId: string): Promise<HostRow | null>;
   hosts(fleet: string): Promise<HostRow[]>;
   removeHost(fleet: string, hostId: string): Promise<void>;
-  /** Keeps the first answer of a claim for ever: a second row of the same claim id returns the first one. */
-  keepClaim(row: ClaimRow): Promise<ClaimRow>;
+  /** Keeps the first answer of each claim for ever; gives what is kept for each row, in order. */
+  keepClaims(rows: ClaimRow[]): Promise<ClaimRow[]>;
   claims(request: PageRequest): Promise<Page<ClaimRow>>;
   keepForecast(row: ForecastRow): Promise<void>;
   forecasts(request: PageRequest): Promise<Page<ForecastRow>>;

@@ -240,23 +240,34 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       it("returns the first answer to every later row of the same claim", async () => {
         const fleet = newFleet();
         const first = claimRow(fleet, "c1", "h1");
-        expect(await store.keepClaim(first)).toEqual(first);
-        expect(await store.keepClaim({ ...claimRow(fleet, "c1", "h2"), kind: "waited" })).toEqual(first);
+        expect(await store.keepClaims([first])).toEqual([first]);
+        expect(await store.keepClaims([{ ...claimRow(fleet, "c1", "h2"), kind: "waited" }])).toEqual([first]);
         expect(await store.claims({ fleet })).toEqual({ rows: [first], next: null });
+        expect(await store.keepClaims([])).toEqual([]);
       });
 
       it("gives one answer to all when many ask at once", async () => {
         const fleet = newFleet();
         const hostIds = Array.from({ length: 12 }, (_, index) => `h${index}`);
-        const answers = await Promise.all(hostIds.map((hostId) => store.keepClaim(claimRow(fleet, "c1", hostId))));
-        expect(new Set(answers.map((answer) => answer.hostId)).size).toBe(1);
-        expect((await store.claims({ fleet })).rows).toEqual([answers[0]]);
+        const answers = await Promise.all(hostIds.map((hostId) => store.keepClaims([claimRow(fleet, "c1", hostId)])));
+        expect(new Set(answers.flat().map((answer) => answer.hostId)).size).toBe(1);
+        expect((await store.claims({ fleet })).rows).toEqual(answers[0]);
+      });
+
+      it("keeps many at once, those that were answered before among them, in the order given", async () => {
+        const fleet = newFleet();
+        const before = claimRow(fleet, "c2", "h2");
+        await store.keepClaims([before]);
+        const rows = ["c1", "c2", "c3", "c1"].map((claimId, index) => claimRow(fleet, claimId, `other-${index}`));
+        const kept = await store.keepClaims(rows);
+        expect(kept).toEqual([rows[0], before, rows[2], rows[0]]);
+        expect((await store.claims({ fleet })).rows).toEqual([before, rows[0], rows[2]]);
       });
 
       it("keeps equal claim ids of two fleets apart", async () => {
         const [one, two] = [newFleet(), newFleet()];
-        await store.keepClaim(claimRow(one, "c1", "h1"));
-        expect(await store.keepClaim(claimRow(two, "c1", "h2"))).toMatchObject({ hostId: "h2" });
+        await store.keepClaims([claimRow(one, "c1", "h1")]);
+        expect(await store.keepClaims([claimRow(two, "c1", "h2")])).toMatchObject([{ hostId: "h2" }]);
       });
     });
 
@@ -264,8 +275,8 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
       it("walks all rows once, oldest first, and ends with null", async () => {
         const fleet = newFleet();
         const ids = Array.from({ length: 7 }, (_, index) => `c${index}`);
-        for (const id of ids) await store.keepClaim(claimRow(fleet, id, "h"));
-        await store.keepClaim(claimRow(newFleet(), "foreign", "h"));
+        await store.keepClaims(ids.map((id) => claimRow(fleet, id, "h")));
+        await store.keepClaims([claimRow(newFleet(), "foreign", "h")]);
         const seen: string[][] = [];
         for (let after: number | null = 0; after !== null;) {
           const page: Awaited<ReturnType<Store["claims"]>> = await store.claims({ fleet, after, limit: 3 });

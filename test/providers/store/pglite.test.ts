@@ -163,7 +163,7 @@ describe.skipIf(!mounted)("embedded store on a full disk (skipped without the ri
   it("says DISK_FULL, keeps what it acknowledged, and goes on when there is room again", async () => {
     const store = await openPgliteStore({ directory: join(disk, "store") });
     onTestFinished(() => store.close());
-    await store.keepClaim(claimRow("f", "before", "h1"));
+    await store.keepClaims([claimRow("f", "before", "h1")]);
     const ballast = join(disk, "ballast");
     const free = Number(execFileSync("df", ["--output=avail", "-B1", disk], { encoding: "utf8" }).split("\n")[1]);
     writeFileSync(ballast, Buffer.alloc(free - roomLeftBytes));
@@ -175,6 +175,6 @@ describe.skipIf(!mounted)("embedded store on a full disk (skipped without the ri
     expect(["answered", "DISK_FULL"]).toContain(whileFull);
     rmSync(ballast);
     expect((await store.claims({ fleet: "f" })).rows).toEqual([claimRow("f", "before", "h1")]);
-    await store.keepClaim(claimRow("f", "after", "h1"));
+    await store.keepClaims([claimRow("f", "after", "h1")]);
   });
 });

@@ -31,7 +31,7 @@ describe.skipIf(postgresMissing)("on Postgres (skipped when postgresql-15 is mis
     ]);
     for (let round = 0; round < 20; round += 1) {
       const rows = stores.map((_, index) => claimRow("f", `c${round}`, `h${index}`));
-      const answers = await Promise.all(stores.map((store, index) => store.keepClaim(rows[index]!)));
+      const answers = await Promise.all(stores.map((store, index) => store.keepClaims([rows[index]!])));
       expect(answers[0]).toEqual(answers[1]);
     }
     await Promise.all(stores.map((store) => store.close()));

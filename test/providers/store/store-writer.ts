@@ -7,6 +7,6 @@ if (directory === undefined || prefix === undefined) throw new Error("usage: sto
 const store = await openPgliteStore({ directory });
 console.log("open");
 for (let number = 0; ; number += 1) {
-  const { claimId } = await store.keepClaim(claimRow("f", `${prefix}-${number}`, "h1"));
-  console.log(claimId);
+  const [kept] = await store.keepClaims([claimRow("f", `${prefix}-${number}`, "h1")]);
+  console.log(kept?.claimId);
 }
