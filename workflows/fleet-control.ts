@@ -116,7 +116,7 @@ function act(run: FleetRun, targets: CapacityTargets): void {
     serving.sort((left, right) => left.epoch - right.epoch || right.sinceMs - left.sinceMs).slice(0, plan.demote),
   );
   retireStandby(run, plan.retire);
-  launch(run, plan.launch, targets.decidedAtMs);
+  if (!run.ending) launch(run, plan.launch, targets.decidedAtMs);
 }
 
 /** Takes hosts out of rotation: they drain, are verified again, and join standby. */

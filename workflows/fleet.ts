@@ -181,10 +181,17 @@ function nextTickMs(run: FleetRun): number {
   return (Math.floor(Date.now() / step) + 1) * step;
 }
 
+/** Nothing is under way that the next run would not know of. */
+function isQuiet(run: FleetRun): boolean {
+  return run.inFlight === 0 && run.grantRows.length === 0 && !run.publishing && allHandlersFinished();
+}
+
+/** Goes on deciding and granting until nothing is under way: a launch can last, and claims must not wait for it. */
 async function controlLoop(run: FleetRun, args: FleetArguments): Promise<void> {
   let tickAtMs = Date.now();
-  while (!mustContinueAsNew(args)) {
-    await condition(() => run.dirty, Math.max(1, tickAtMs - Date.now()));
+  while (!(run.ending && isQuiet(run))) {
+    await condition(() => run.dirty || (run.ending && isQuiet(run)), Math.max(1, tickAtMs - Date.now()));
+    run.ending ||= mustContinueAsNew(args);
     run.dirty = false;
     if (Date.now() >= tickAtMs) {
       tickAtMs = nextTickMs(run);
@@ -192,6 +199,7 @@ async function controlLoop(run: FleetRun, args: FleetArguments): Promise<void> {
       reconcileSagas(run);
     }
     await advance(run).catch((error: unknown) => addNotice(run.state, Date.now(), String(error)));
+    if (run.ending) await publishLeftovers(run);
     setCurrentDetails(fleetDetails(run.state));
   }
 }
@@ -212,7 +220,5 @@ export async function fleet(args: FleetArguments): Promise<void> {
   setHandlers(run);
   await condition(() => run.state.template !== null);
   await controlLoop(run, args);
-  await condition(() => run.inFlight === 0 && !run.publishing && allHandlersFinished());
-  await publishLeftovers(run);
   await continueAsNew<typeof fleet>({ ...args, state: packFleetState(run.state) });
 }

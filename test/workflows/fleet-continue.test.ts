@@ -68,6 +68,29 @@ describe.skipIf(executable === "")("a fleet over its runs (needs the `temporal` 
     expect((await describeRun()).searchAttributes["ForewarmEpoch"]).toEqual([1]);
   });
 
+  test("answers claims while it waits for a launch to end before it continues as new", async () => {
+    world.targets = { serving: 0, standby: 1 };
+    const historyEventsMax = 100;
+    fleet = await newFleet(lab, { historyEventsMax });
+    await untilFleet(fleet, "one claimable", ({ claimable }) => claimable === 1);
+    world.before = ({ name }) => (name === "launch" ? gate.passed : undefined);
+    const taken = await fleet.claim("taken");
+    expect(taken).toMatchObject({ kind: "granted" });
+    expect(await fleet.claim("queued")).toMatchObject({ kind: "queued" });
+    const { runId } = await eventually("the run is longer than it may be", async () => {
+      const now = await describeRun();
+      return now.historyLength > historyEventsMax + 20 && now;
+    });
+    await fleet.release("taken");
+    await eventually("the queued claim has the host that came back", async () => {
+      return (await fleet.claim("queued")).kind === "granted";
+    });
+    expect((await describeRun()).runId).toBe(runId);
+    gate.open();
+    await untilNextRun(runId);
+    expect(await fleet.claim("queued")).toMatchObject({ kind: "granted" });
+  });
+
   test("carries a golden change and what withdrew over its runs", async () => {
     world.targets = { serving: 1, standby: 3 };
     fleet = await newFleet(lab, { historyEventsMax: 100 });
