@@ -18,7 +18,7 @@ export const limits = {
    * A fleet run continues as new at this many events even when the server does not suggest it: after a worker was
    * killed, claims wait until another has replayed them, at about a millisecond of processor time an event.
    */
-  fleetHistoryEventsMax: 1000,
+  fleetHistoryEventsMax: 500,
   /** An SSH server of default settings refuses the eleventh channel on one connection. */
   sshChannelsPerHostMax: 8,
   sshConnectsInFlightMax: 32,

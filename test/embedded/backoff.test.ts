@@ -7,7 +7,8 @@ test("waits double from 0.2 s to 5 s", () => {
   expect(waits).toEqual([200, 400, 800, 1600, 3200, 5000, 5000]);
 });
 
-test("a run of 30 s starts the waits anew", () => {
+test("a process that ran for 30 s is started again at once, and the waits begin anew", () => {
   expect(nextBackoffMs(5000, 29_999)).toBe(5000);
-  expect(nextBackoffMs(5000, 30_000)).toBe(200);
+  expect(nextBackoffMs(5000, 30_000)).toBe(0);
+  expect(nextBackoffMs(0, 100)).toBe(200);
 });
