@@ -13,7 +13,7 @@ import {
 import { planGoldenSteps } from "../domain/host/golden-change.ts";
 import type { PoolForPlan } from "../domain/capacity/plan-pool.ts";
 import { planPool } from "../domain/capacity/plan-pool.ts";
-import type { DecideRequest } from "../activities/fleet-observation.ts";
+import type { DecideRequest, LostHost } from "../activities/fleet-observation.ts";
 import type { GrantRow } from "../activities/traffic.ts";
 import { failureReason } from "./failure-reason.ts";
 import type { HostAnswer } from "./messages.ts";
@@ -21,6 +21,9 @@ import { launch } from "./fleet-launch.ts";
 import type { FleetRun, UpdatePlan } from "./fleet-run.ts";
 import { hostId, inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
 import { capacity } from "./proxies.ts";
+
+/** Hosts that one notice about lost hosts names. */
+const lostHostsNamedMax = 3;
 
 export function modeOf(run: FleetRun): "observe" | "advise" | "act" {
   const template = run.state.template;
@@ -96,6 +99,7 @@ function grantLate(run: FleetRun): void {
 /** Carries out the capacity targets on the pool as it is now, not as it was when they were decided. */
 function act(run: FleetRun, targets: CapacityTargets): void {
   const { state } = run;
+  run.poolChanged = false;
   // Those who wait come first: a host that is claimable by now is theirs, not one for new claims to queue behind.
   grantLate(run);
   const operators = state.waiting.filter((claim) => claim.source === "operator").length;
@@ -157,14 +161,34 @@ function retireStandby(run: FleetRun, count: number): void {
   startRetirements(run, leaving);
 }
 
-/** Marks a host as lost wherever it is; the retirement frees what it held. */
-export function loseHost(run: FleetRun, id: string, reason: string): void {
-  const host = findHost(run.state, id);
+/** Carries the decision in force out again when the pool changed since: whoever waits does not wait for the next step too. */
+export function actAgain(run: FleetRun): void {
+  const { targets } = run.state;
+  if (!run.poolChanged || targets === null || targets.validUntilMs < Date.now()) return;
+  if (modeOf(run) === "act") act(run, { ...targets, decidedAtMs: Date.now() });
+}
+
+/** Marks hosts as lost wherever they are; the retirement frees what they held. */
+export function loseHosts(run: FleetRun, lost: readonly LostHost[]): void {
   const gone: readonly HostRecord["state"][] = ["failed", "quarantined", "retiring", "retired"];
-  if (host === undefined || gone.includes(host.state) || isBootstrapping(host)) return;
-  moveHost(run.state, host, { to: "failed", nowMs: Date.now() });
-  addNotice(run.state, Date.now(), `${id} was lost: ${reason}`);
-  run.dirty = true;
+  const hostIdsByReason = new Map<string, string[]>();
+  for (const { hostId: id, reason } of lost) {
+    const host = findHost(run.state, id);
+    if (host === undefined || gone.includes(host.state) || isBootstrapping(host)) continue;
+    moveHost(run.state, host, { to: "failed", nowMs: Date.now() });
+    hostIdsByReason.set(reason, [...(hostIdsByReason.get(reason) ?? []), id]);
+    run.poolChanged = true;
+    run.dirty = true;
+  }
+  for (const [reason, ids] of hostIdsByReason) addNotice(run.state, Date.now(), `${lostText(ids)} lost: ${reason}`);
+}
+
+/** A machine that restarts loses all its hosts at once: one notice, not one for each. */
+function lostText(hostIds: readonly string[]): string {
+  const named = hostIds.slice(0, lostHostsNamedMax).join(", ");
+  const others = hostIds.length - lostHostsNamedMax;
+  if (hostIds.length === 1) return `${named} was`;
+  return others > 0 ? `${named} and ${others} more were` : `${named} were`;
 }
 
 function poolForDecision(run: FleetRun): DecideRequest["pool"] {
@@ -200,7 +224,7 @@ export async function tick(run: FleetRun): Promise<void> {
   if (answer === null) return;
   state.counters = answer.counters;
   state.targets = answer.targets;
-  for (const lost of answer.lost) loseHost(run, lost.hostId, lost.reason);
+  loseHosts(run, answer.lost);
   if (answer.balancerVersion !== run.publishedVersion) run.publishedVersion = 0;
   if (modeOf(run) === "act" && answer.targets.validUntilMs >= Date.now()) act(run, answer.targets);
 }

@@ -14,6 +14,8 @@ export interface FleetRun {
   state: FleetState;
   /** Something changed that the control loop must look at. */
   dirty: boolean;
+  /** Somebody waits or a host was lost since the last decision was carried out. */
+  poolChanged: boolean;
   /** State version the balancer acknowledged in this run; 0 forces the next publish. */
   publishedVersion: number;
   publishing: boolean;
@@ -31,6 +33,7 @@ export function createFleetRun(state: FleetState): FleetRun {
   return {
     state,
     dirty: true,
+    poolChanged: false,
     publishedVersion: 0,
     publishing: false,
     ending: false,

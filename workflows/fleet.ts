@@ -20,7 +20,7 @@ import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../
 import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
 import { proposeGolden, refuseGolden } from "../domain/host/golden-change.ts";
 import { limits } from "../domain/limits.ts";
-import { advance, demote, grantRow, loseHost, modeOf, promoteByName, tick } from "./fleet-control.ts";
+import { actAgain, advance, demote, grantRow, loseHosts, modeOf, promoteByName, tick } from "./fleet-control.ts";
 import { reconcileSagas } from "./fleet-reconcile.ts";
 import type { FleetRun } from "./fleet-run.ts";
 import { createFleetRun, hostId, publish } from "./fleet-run.ts";
@@ -73,6 +73,7 @@ async function claim(run: FleetRun, claimId: string): Promise<ClaimAnswer> {
     return refuse("CLAIM_REFUSED", `the host of claim ${claimId} was given back or lost; claim again under a new id`);
   }
   if (outcome.kind === "queued") {
+    run.poolChanged = true;
     run.dirty = true;
     return { kind: "queued", position: outcome.position, ttaSeconds: run.state.targets?.leadTimeSecondsP50 ?? null };
   }
@@ -163,7 +164,7 @@ function setHandlers(run: FleetRun): void {
   setHandler(messages.bootstrapEndedSignal, (outcome) => onBootstrapEnded(run, outcome));
   setHandler(messages.updateEndedSignal, (outcome) => onUpdateEnded(run, outcome));
   setHandler(messages.retireEndedSignal, (ended) => onRetireEnded(run, ended.hostId));
-  setHandler(messages.hostLostSignal, (lost) => loseHost(run, lost.hostId, lost.reason));
+  setHandler(messages.hostLostSignal, (lost) => loseHosts(run, [lost]));
 }
 
 function mustContinueAsNew({ historyEventsMax = limits.fleetHistoryEventsMax }: FleetArguments): boolean {
@@ -198,6 +199,7 @@ async function controlLoop(run: FleetRun, args: FleetArguments): Promise<void> {
       await tick(run);
       reconcileSagas(run);
     }
+    actAgain(run);
     await advance(run).catch((error: unknown) => addNotice(run.state, Date.now(), String(error)));
     if (run.ending) await publishLeftovers(run);
     setCurrentDetails(fleetDetails(run.state));

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { hostLostSignal } from "../../workflows/messages.ts";
 import { createRehearsal, type Rehearsal } from "./rehearsal.ts";
 import { createGate, eventually, executable, newFleet, startLab, untilFleet } from "./running-fleet.ts";
 import type { TestFleet, WorkflowLab } from "./running-fleet.ts";
@@ -53,6 +54,29 @@ describe.skipIf(executable === "")("claims on a running fleet (needs the `tempor
     await eventually("the host leaves rotation", () => world.backends.every(({ hostId }) => hostId !== hosts[0]));
     await expect(fleet.claim("first")).rejects.toMatchObject({ code: "CLAIM_REFUSED" });
     expect(await fleet.release("first")).toEqual({ claimId: "first", hostId: null });
+  });
+
+  test("who waits does not wait for the next step, nor does the place of a lost host", async () => {
+    const hourSeconds = 3600;
+    world.targets = { serving: 1, standby: 1 };
+    fleet = await newFleet(lab, { edit: (template) => void (template.demand.step_seconds = hourSeconds) });
+    await untilFleet(
+      fleet,
+      "one decision is carried out",
+      ({ counts }) => counts.serving === 1 && counts.standby === 1,
+    );
+    await granted("from standby");
+    expect(await fleet.claim("started for it")).toMatchObject({ kind: "queued" });
+    await untilFleet(fleet, "a host was started for the claim", ({ waiting }) => waiting === 0);
+    const { hosts } = await fleet.describe();
+    const serving = hosts.find(({ state, claimId }) => state === "serving" && claimId === null);
+    await lab.client.workflow
+      .getHandle(fleet.workflowId)
+      .signal(hostLostSignal, { hostId: serving!.hostId, reason: "gone" });
+    const after = await untilFleet(fleet, "another serves", ({ hosts: now, counts }) => {
+      return counts.serving === 3 && now.every(({ hostId }) => hostId !== serving!.hostId);
+    });
+    expect(after.tick).toBeLessThanOrEqual(2);
   });
 
   test("fifty claims at once through one client get fifty hosts", async () => {
