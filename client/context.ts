@@ -14,6 +14,8 @@ export interface CliContext {
   style: Style;
   /** Width of the terminal in columns. */
   columns: number;
+  /** Width that tables may take: a terminal's, and no bound where a program or a file reads them. */
+  tableColumns: number;
 }
 
 /** Reads the global options of the program that `command` belongs to; call it inside the action. */
@@ -31,5 +33,6 @@ export function contextOf(command: Command): CliContext {
     }),
     style: createStyle(mode === "text" && (io.getOutHasColors?.() ?? false)),
     columns: io.getOutHelpWidth?.() ?? 80,
+    tableColumns: io.getOutHelpWidth?.() ?? Infinity,
   };
 }

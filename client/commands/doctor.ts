@@ -19,12 +19,12 @@ async function doctor(context: CliContext): Promise<void> {
   if (results.some(({ status }) => status === "missing")) process.exitCode = exitCodes.error;
 }
 
-function asText(results: readonly CheckResult[], { style, columns }: CliContext): string {
+function asText(results: readonly CheckResult[], { style, tableColumns }: CliContext): string {
   const words = { ok: style.good("ok"), absent: style.warn("absent"), missing: style.bad("missing") };
   const table = renderTable({
     columns: [{ title: "check" }, { title: "" }, { title: "found", minWidth: 20 }],
     rows: results.map(({ name, status, detail }) => [name, words[status], detail]),
-    width: columns,
+    width: tableColumns,
     paintTitle: style.dim,
   });
   const cures = results.flatMap(({ name, cure }) => (cure === null ? [] : [`${name}: ${cure}`]));

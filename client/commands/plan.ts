@@ -68,7 +68,9 @@ async function plan(path: string, { detailedExitcode }: PlanOptions, command: Co
       () =>
         [
           style.bold(`fleet ${template.fleet}`),
-          ...changes.map((change) => paint[change.kind](`  ${change.sign} ${change.path}: ${change.text}`)),
+          ...(current === null ? [] : changes).map((change) =>
+            paint[change.kind](`  ${change.sign} ${change.path}: ${change.text}`),
+          ),
           ...consequences(planned),
         ].join("\n"),
     );

@@ -31,7 +31,7 @@ const rowTitles = [
 ];
 
 /** The report for people: what users saw, then Forewarm beside two comparators at the same hit rate. */
-export function reportLines(report: DemoReport, { style, columns }: CliContext): string[] {
+export function reportLines(report: DemoReport, { style, tableColumns }: CliContext): string[] {
   const { comparators, latency_ms: latency } = report;
   const sides = [columnOf(report), columnOf(comparators.reactive), columnOf(comparators.static)];
   const rows = rowTitles.map((title, row) => [title, ...sides.map((side) => side[row] ?? "")]);
@@ -50,7 +50,7 @@ export function reportLines(report: DemoReport, { style, columns }: CliContext):
     renderTable({
       columns: titles.map((title, index) => ({ title, align: index === 0 ? ("left" as const) : ("right" as const) })),
       rows,
-      width: columns,
+      width: tableColumns,
     }),
     "",
     style.dim("Durations are trace time. Comparators replay the same day with the lead times measured here, each with"),
