@@ -62,9 +62,11 @@ function decideStandby(input: CapacityInput, serving: number): StandbyChoice {
   return { hosts, why: "no forecast and no history; the template's minimum", basis: "static" };
 }
 
-function heldStandby({ pool, policy }: CapacityInput, serving: number): StandbyChoice {
+function heldStandby({ pool, policy, recentDemand }: CapacityInput, serving: number): StandbyChoice {
   const hosts = boundStandby(pool.standby + pool.bootstrappingAgesSeconds.length, serving, policy);
-  return { hosts, why: "the newest demand sample is missing; counts are held", basis: "static" };
+  const known = recentDemand.some((demand) => demand !== null);
+  const why = known ? "the newest demand sample is missing" : "no demand has been measured yet";
+  return { hosts, why: `${why}; counts are held`, basis: "static" };
 }
 
 function forecastStandby(input: CapacityInput, serving: number): StandbyChoice {
