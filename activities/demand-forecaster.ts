@@ -1,6 +1,7 @@
 import { chooseForecaster } from "../models/choose-forecaster.ts";
 import type { CannotForecast, DemandForecast, Forecaster } from "../models/forecaster.ts";
 import type { DemandSeries } from "../providers/store/store.ts";
+import { createSeededRandom } from "../domain/seeded-random.ts";
 
 export interface DemandForecastRequest {
   fleet: string;
@@ -27,17 +28,6 @@ interface Fitted {
 
 const pathCount = 200;
 const horizonStepsMax = 60;
-
-/** Mulberry32: a small seeded generator, so that a forecast of the same history is the same again. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function endOf(series: DemandSeries): number {
   return series.startMs + series.values.length * series.stepMs;
@@ -90,7 +80,7 @@ export function createDemandForecaster(): DemandForecaster {
         horizonSteps: Math.min(horizonStepsMax, request.horizonSteps),
         quantiles: request.quantiles,
         pathCount,
-        random: seededRandom(Math.floor(fitted.seenMs / request.series.stepMs)),
+        random: createSeededRandom(Math.floor(fitted.seenMs / request.series.stepMs)),
       });
     },
   };

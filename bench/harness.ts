@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { cpus, platform, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { createSeededRandom } from "../domain/seeded-random.ts";
 
 /** What a claim must reach to be met. */
 export interface Target {
@@ -90,17 +91,6 @@ export function quantile(values: readonly number[], probability: number): number
   return value;
 }
 
-/** Mulberry32, https://gist.github.com/tommyettinger/46a874533244883189143505d203312c (public domain). */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 function commitOf(): string {
   const git = (...words: string[]) =>
     execFileSync("git", words, { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
@@ -149,7 +139,7 @@ export async function runBench(bench: Bench, options: RunOptions): Promise<Bench
     const { claims, table } = await bench.run({
       seed,
       scale,
-      random: seededRandom(seed),
+      random: createSeededRandom(seed),
       without: new Set(without),
       event: write,
       note: (text) => process.stderr.write(`${text}\n`),

@@ -12,7 +12,7 @@ import {
 } from "./replay-pool.ts";
 import { hitRateOf, reportOf, type ReplayReport } from "./report.ts";
 import type { ReplayPolicy, RunningPolicy } from "./policies.ts";
-import { createSeededRandom } from "./seeded-random.ts";
+import { createSeededRandom } from "../domain/seeded-random.ts";
 
 /** One day to replay. Demand is in the fleet's unit, on a grid of `stepSeconds`. */
 export interface ReplayDay {

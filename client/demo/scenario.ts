@@ -4,7 +4,7 @@ import { hostsNeeded } from "../../domain/capacity/serving-target.ts";
 import type { CapacityPolicy } from "../../domain/capacity/capacity-decision.ts";
 import { ForewarmError } from "../../domain/errors.ts";
 import { countDays, cutDay, drawDays, readTrace, resampleTrace, scaleTrace } from "../../simulation/trace.ts";
-import { createSeededRandom } from "../../simulation/seeded-random.ts";
+import { createSeededRandom } from "../../domain/seeded-random.ts";
 import { packageFolder } from "../package-files.ts";
 
 export interface ScenarioRequest {

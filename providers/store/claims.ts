@@ -1,6 +1,6 @@
 import type { Kysely } from "kysely";
 import { invariant } from "../../domain/errors.ts";
-import { pageBounds, pageOf } from "./page.ts";
+import { readPage } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
 import type { ClaimRow, Store } from "./store.ts";
 
@@ -48,17 +48,6 @@ export function createClaimTable(db: Kysely<StoreTables>): Pick<Store, "keepClai
         return known;
       });
     },
-    claims: async (request) => {
-      const { after, limit } = pageBounds(request);
-      const rows = await db
-        .selectFrom("claims")
-        .selectAll()
-        .where("fleet", "=", request.fleet)
-        .where("number", ">", after)
-        .orderBy("number")
-        .limit(limit)
-        .execute();
-      return pageOf(rows, limit);
-    },
+    claims: (request) => readPage(db.selectFrom("claims").selectAll(), request),
   };
 }

@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { pageBounds, pageOf } from "./page.ts";
+import { readPage } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
 import type { Store } from "./store.ts";
 
@@ -14,17 +14,6 @@ export function createDecisionTable(db: Kysely<StoreTables>): Pick<Store, "keepD
         .onConflict((conflict) => conflict.columns(["fleet", "atMs"]).doUpdateSet(changes))
         .execute();
     },
-    decisions: async (request) => {
-      const { after, limit } = pageBounds(request);
-      const rows = await db
-        .selectFrom("decisions")
-        .selectAll()
-        .where("fleet", "=", request.fleet)
-        .where("number", ">", after)
-        .orderBy("number")
-        .limit(limit)
-        .execute();
-      return pageOf(rows, limit);
-    },
+    decisions: (request) => readPage(db.selectFrom("decisions").selectAll(), request),
   };
 }

@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { pageBounds, pageOf } from "./page.ts";
+import { readPage } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
 import type { Store } from "./store.ts";
 
@@ -22,17 +22,6 @@ export function createEventTable(db: Kysely<StoreTables>): Pick<Store, "keepEven
         .onConflict((conflict) => conflict.doNothing())
         .execute();
     },
-    events: async (request) => {
-      const { after, limit } = pageBounds(request);
-      const rows = await db
-        .selectFrom("events")
-        .selectAll()
-        .where("fleet", "=", request.fleet)
-        .where("number", ">", after)
-        .orderBy("number")
-        .limit(limit)
-        .execute();
-      return pageOf(rows, limit);
-    },
+    events: (request) => readPage(db.selectFrom("events").selectAll(), request),
   };
 }

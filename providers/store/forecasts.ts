@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { pageBounds, pageOf } from "./page.ts";
+import { readPage } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
 import type { Store } from "./store.ts";
 
@@ -22,18 +22,7 @@ export function createForecastTable(
         )
         .execute();
     },
-    forecasts: async (request) => {
-      const { after, limit } = pageBounds(request);
-      const rows = await db
-        .selectFrom("forecasts")
-        .selectAll()
-        .where("fleet", "=", request.fleet)
-        .where("number", ">", after)
-        .orderBy("number")
-        .limit(limit)
-        .execute();
-      return pageOf(rows, limit);
-    },
+    forecasts: (request) => readPage(db.selectFrom("forecasts").selectAll(), request),
     latestForecast: async (fleet) => {
       const row = await db
         .selectFrom("forecasts")

@@ -1,5 +1,5 @@
 import type { Kysely } from "kysely";
-import { pageBounds, pageOf } from "./page.ts";
+import { readPage } from "./page.ts";
 import type { StoreTables } from "./schema.ts";
 import type { Store } from "./store.ts";
 
@@ -33,17 +33,6 @@ export function createLeadTimeTable(
         .execute();
       return rows.map((row) => row.seconds);
     },
-    leadTimes: async (request) => {
-      const { after, limit } = pageBounds(request);
-      const rows = await db
-        .selectFrom("leadTimes")
-        .selectAll()
-        .where("fleet", "=", request.fleet)
-        .where("number", ">", after)
-        .orderBy("number")
-        .limit(limit)
-        .execute();
-      return pageOf(rows, limit);
-    },
+    leadTimes: (request) => readPage(db.selectFrom("leadTimes").selectAll(), request),
   };
 }

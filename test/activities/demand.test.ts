@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createDemandForecaster, seededRandom } from "../../activities/demand-forecaster.ts";
+import { createDemandForecaster } from "../../activities/demand-forecaster.ts";
 import { demandSince } from "../../activities/fleet-observation.ts";
 import type { LoadBalancerStats } from "../../providers/load-balancer/load-balancer.ts";
 
@@ -74,14 +74,5 @@ describe("the demand forecaster", () => {
     expect(forecaster.forecast({ ...ask, series: seriesOf(5, 72) })).toHaveProperty("cannot");
     expect(forecaster.forecast({ ...ask, series: seriesOf(77) })).toHaveProperty("quantiles");
     expect(forecaster.forecast({ ...ask, fleet: "other", series: seriesOf(5) })).toHaveProperty("cannot");
-  });
-
-  test("its random numbers are uniform, in range and repeatable", () => {
-    const draw = (seed: number): number[] => Array.from({ length: 1000 }, seededRandom(seed));
-    const numbers = draw(7);
-    expect(numbers).toEqual(draw(7));
-    expect(numbers).not.toEqual(draw(8));
-    expect(numbers.every((number) => number >= 0 && number < 1)).toBe(true);
-    expect(Math.abs(numbers.reduce((sum, number) => sum + number, 0) / 1000 - 0.5)).toBeLessThan(0.05);
   });
 });

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Bench, type Claim, isMet, quantile, resultsPath, runBench, seededRandom } from "../../bench/harness.ts";
+import { type Bench, type Claim, isMet, quantile, resultsPath, runBench } from "../../bench/harness.ts";
 import { textTable } from "../../bench/text-table.ts";
 
 const claim = (value: number, op: "<=" | ">=", target: number): Claim => ({
@@ -103,18 +103,6 @@ it("judges both directions, the bound itself included", () => {
 it("takes nearest-rank quantiles and refuses an empty list", () => {
   expect([0.01, 0.5, 0.51, 1].map((probability) => quantile([4, 1, 3, 2], probability))).toEqual([1, 2, 3, 4]);
   expect(() => quantile([], 0.5)).toThrow("no values");
-});
-
-it("draws evenly from [0, 1)", () => {
-  const random = seededRandom(42);
-  const draws = Array.from({ length: 10_000 }, random);
-  expect(Math.min(...draws)).toBeGreaterThanOrEqual(0);
-  expect(Math.max(...draws)).toBeLessThan(1);
-  const tenths = Array.from(
-    { length: 10 },
-    (_, tenth) => draws.filter((draw) => Math.floor(draw * 10) === tenth).length,
-  );
-  for (const count of tenths) expect(Math.abs(count - 1000)).toBeLessThan(150);
 });
 
 it("aligns text to the left and numbers to the right", () => {

@@ -1,5 +1,5 @@
 import type { DemandHistory } from "../../models/forecaster.ts";
-import { createSeededRandom } from "../../simulation/seeded-random.ts";
+import { createSeededRandom } from "../../domain/seeded-random.ts";
 
 export interface SeriesShape {
   seasons: number;

@@ -4,7 +4,7 @@ import { coverageOf, weightedQuantileLoss, type ScoredForecast } from "../../mod
 import { createSeasonalMedian } from "../../models/seasonal-median.ts";
 import { createSeasonalNaive } from "../../models/seasonal-naive.ts";
 import { createSeasonalRegression } from "../../models/seasonal-regression.ts";
-import { createSeededRandom } from "../../simulation/seeded-random.ts";
+import { createSeededRandom } from "../../domain/seeded-random.ts";
 import { waveAt, waveHistory } from "./demand-series.ts";
 
 const quantiles = [0.1, 0.5, 0.9, 0.99];

@@ -9,7 +9,7 @@ import {
   withoutForecastPolicy,
   type ReplayPolicy,
 } from "../../simulation/policies.ts";
-import { createSeededRandom } from "../../simulation/seeded-random.ts";
+import { createSeededRandom } from "../../domain/seeded-random.ts";
 
 const policy = {
   perHost: 10,

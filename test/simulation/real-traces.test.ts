@@ -4,7 +4,7 @@ import { bestHindsightKnob, replayDay, type ReplayDay } from "../../simulation/e
 import { drawLeadTimes } from "../../simulation/lead-times.ts";
 import { predictivePolicy, reactivePolicy, staticPolicy, withoutForecastPolicy } from "../../simulation/policies.ts";
 import { hitRateOf, type ReplayReport } from "../../simulation/report.ts";
-import { createSeededRandom } from "../../simulation/seeded-random.ts";
+import { createSeededRandom } from "../../domain/seeded-random.ts";
 import { cutDay, drawDays, readTrace, resampleTrace, scaleTrace } from "../../simulation/trace.ts";
 
 const seed = 1;

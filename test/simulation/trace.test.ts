@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { createSeededRandom } from "../../simulation/seeded-random.ts";
+import { createSeededRandom } from "../../domain/seeded-random.ts";
 import {
   countDays,
   cutDay,

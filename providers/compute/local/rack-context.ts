@@ -6,7 +6,7 @@ import type { IsolationMode } from "./isolation.ts";
 import type { RackJournal } from "./rack-journal.ts";
 import { applyEntry, forgetOldest, snapshotEntries } from "./rack-state.ts";
 import type { JournalEntry, RackState } from "./rack-state.ts";
-import { seededRandom } from "./seeded-random.ts";
+import { createKeyedRandom } from "./keyed-random.ts";
 
 /** What all hosts of a rack share. */
 export interface RackContext {
@@ -47,7 +47,7 @@ export function createRackContext(
     return { kind: "event", event: { ...event, sequence, atMs: nowMs() } };
   };
   const planBoot = ({ requestId, ordinal, boots }: BootName) => {
-    const random = seededRandom(JSON.stringify([seed, requestId, ordinal, boots]));
+    const random = createKeyedRandom(JSON.stringify([seed, requestId, ordinal, boots]));
     const hangs = random() < state.knobs.launchFailureShare || state.knobs.hangBoot;
     return hangs ? null : nowMs() + drawDelayMs(state.knobs.bootDelay, random);
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../../../providers/compute/local/seeded-random.ts";
+import { createKeyedRandom } from "../../../providers/compute/local/keyed-random.ts";
 import { createSimulatedComputeProvider } from "../../../providers/compute/simulated/simulated-compute-provider.ts";
 import { describeComputeProvider, codeOf } from "../../contracts/compute-provider.ts";
 
@@ -26,7 +26,7 @@ for (const canStop of [true, false]) {
     const clock = virtualClock();
     const provider = createSimulatedComputeProvider({
       clock,
-      random: seededRandom("contract"),
+      random: createKeyedRandom("contract"),
       leadTime: { p50Seconds: 30, p90Seconds: 60 },
       zones: { roomy: 100, tiny: 2 },
       canStop,
@@ -47,7 +47,7 @@ describe("simulated machines", () => {
   const make = (options: { p50Seconds?: number; p90Seconds?: number; launchFailureShare?: number } = {}) => {
     const { p50Seconds = 40, p90Seconds = 90, launchFailureShare = 0 } = options;
     const clock = virtualClock();
-    const random = seededRandom("simulated");
+    const random = createKeyedRandom("simulated");
     const leadTime = { p50Seconds, p90Seconds };
     return {
       clock,

@@ -1,4 +1,7 @@
-/** Uniform numbers in [0, 1) that depend on the seed alone (mulberry32). */
+/**
+ * Uniform numbers in [0, 1) that depend on the seed alone: mulberry32,
+ * https://gist.github.com/tommyettinger/46a874533244883189143505d203312c (public domain).
+ */
 export function createSeededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
