@@ -27,7 +27,10 @@ function idleMinutes(day: Day, decisions: Event[]): number {
   return (hostMs * day.speed) / 60_000;
 }
 
-function readyShare(day: Day, events: { claims: Event[]; leads: Event[]; unfinished: Event[] }): number {
+function startsOf(
+  day: Day,
+  events: { claims: Event[]; leads: Event[]; unfinished: Event[] },
+): { starts: number; ready: number } {
   const inDay = (atMs: number): boolean => atMs >= day.startMs && atMs < day.endMs;
   let starts = events.unfinished.filter((event) => inDay(Number(event["atMs"]))).length;
   let ready = 0;
@@ -35,12 +38,12 @@ function readyShare(day: Day, events: { claims: Event[]; leads: Event[]; unfinis
     if (lead["of"] !== "total" || !inDay(Number(lead["atMs"]) - 1000 * Number(lead["seconds"]))) continue;
     starts += 1;
     const taken = events.claims
-      .filter((claim) => claim["hostId"] === lead["hostId"] && claim["kind"] !== "withdrawn")
-      .map((claim) => Number(claim["kind"] === "waited" ? claim["requestedAtMs"] : claim["grantedAtMs"]));
+      .filter((claim) => claim["hostId"] === lead["hostId"] && claim["outcome"] !== "withdrawn")
+      .map((claim) => Number(claim["outcome"] === "waited" ? claim["requestedAtMs"] : claim["grantedAtMs"]));
     const first = Math.min(...taken);
     if (first < day.endMs && Number(lead["atMs"]) <= first) ready += 1;
   }
-  return starts === 0 ? 0 : ready / starts;
+  return { starts, ready };
 }
 
 /** Claims of the demo bench, from its recorded rows. */
@@ -53,27 +56,33 @@ export function recompute(events: Event[]): Record<string, number> {
     const claims = own("claim").filter(
       (claim) => Number(claim["requestedAtMs"]) >= day.startMs && Number(claim["requestedAtMs"]) < day.endMs,
     );
-    const misses = claims.filter((claim) => claim["kind"] !== "warm").length;
+    const misses = claims.filter((claim) => claim["outcome"] !== "warm").length;
     const comparator = (name: string): Event => own("comparator").find((event) => event["name"] === name) ?? {};
-    const idle = idleMinutes(day, own("decision"));
-    const ready = readyShare(day, {
+    const { starts, ready } = startsOf(day, {
       claims: own("claim"),
       leads: own("lead-time"),
       unfinished: own("unfinished-start"),
     });
+    const reactive = comparator("reactive");
     return {
       failed: day.failed,
       excess: misses - Math.max(1, Math.floor(claims.length / 100)),
-      reactive: idle / Number(comparator("reactive")["idle_host_minutes"]),
-      static: idle / Number(comparator("static")["idle_host_minutes"]),
-      ready: ready - Number(comparator("reactive")["ready_before_needed"] ?? 0),
+      idle: idleMinutes(day, own("decision")),
+      idleReactive: Number(reactive["idle_host_minutes"]),
+      idleStatic: Number(comparator("static")["idle_host_minutes"]),
+      starts,
+      ready,
+      startsReactive: Number(reactive["host_starts"]),
+      readyReactive: Number(reactive["ready_before_needed"] ?? 0) * Number(reactive["host_starts"]),
     };
   });
+  const total = (key: keyof (typeof results)[number]): number => results.reduce((sum, result) => sum + result[key], 0);
   return {
-    "requests failed, all days": results.reduce((sum, result) => sum + result.failed, 0),
+    "requests failed, all days": total("failed"),
     "misses above max(1, 1 %), worst day": Math.max(...results.map((result) => result.excess)),
-    "idle against reactive, worst day": Math.max(...results.map((result) => result.reactive)),
-    "idle against static, worst day": Math.max(...results.map((result) => result.static)),
-    "ready before needed above reactive, worst day": Math.min(...results.map((result) => result.ready)),
+    "idle against reactive, all days": total("idle") / total("idleReactive"),
+    "idle against static, all days": total("idle") / total("idleStatic"),
+    "ready before needed above reactive, all days":
+      total("ready") / total("starts") - total("readyReactive") / total("startsReactive"),
   };
 }

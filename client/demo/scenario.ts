@@ -52,7 +52,7 @@ const policy: CapacityPolicy = {
   serviceLevel: 0.99,
   minServing: 2,
   maxHosts: 30,
-  standbyMin: 1,
+  standbyMin: 0,
   standbyMax: 15,
   scaleInHoldSeconds: 1800,
   reviewSeconds: stepSeconds,

@@ -65,8 +65,8 @@ describe.skipIf(executable === "")("claims on a running fleet (needs the `tempor
       "one decision is carried out",
       ({ counts }) => counts.serving === 1 && counts.standby === 1,
     );
-    await granted("from standby");
-    expect(await fleet.claim("started for it")).toMatchObject({ kind: "queued" });
+    await granted("from-standby");
+    expect(await fleet.claim("started-for-it")).toMatchObject({ kind: "queued" });
     await untilFleet(fleet, "a host was started for the claim", ({ waiting }) => waiting === 0);
     const { hosts } = await fleet.describe();
     const serving = hosts.find(({ state, claimId }) => state === "serving" && claimId === null);
