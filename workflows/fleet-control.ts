@@ -6,6 +6,7 @@ import {
   claimableHosts,
   demoteHost,
   grantWaiting,
+  isUnfilled,
   moveHost,
   takeHost,
   withdrawDemandClaims,
@@ -30,12 +31,13 @@ export function modeOf(run: FleetRun): "observe" | "advise" | "act" {
   return template?.capacity.mode ?? (template?.provider.kind === "local" ? "act" : "advise");
 }
 
-export function grantRow(
+/** Records a grant with the next publish; those of a fleet's first fill are no claims. */
+export function keepGrant(
   run: FleetRun,
-  granted: { claim: WaitingClaim; host: HostRecord; kind: GrantRow["kind"] },
-): GrantRow {
-  const { claim, host, kind } = granted;
-  return {
+  { claim, host, kind }: { claim: WaitingClaim; host: HostRecord; kind: GrantRow["kind"] },
+): void {
+  if (claim.source === "fill") return;
+  run.grantRows.push({
     claimId: claim.claimId,
     hostId: hostId(run, host),
     kind,
@@ -44,7 +46,7 @@ export function grantRow(
     epoch: host.epoch,
     goldenEpoch: run.state.golden?.epoch ?? 0,
     readyAtMs: host.verifiedAtMs,
-  };
+  });
 }
 
 function withdrawnRow(run: FleetRun, { claimId, requestedAtMs }: WaitingClaim): GrantRow {
@@ -63,11 +65,12 @@ function withdrawnRow(run: FleetRun, { claimId, requestedAtMs }: WaitingClaim): 
 
 /** Demand wants more serving hosts: one claim each, granted from standby at once or left waiting. */
 function claimForDemand(run: FleetRun, count: number): void {
+  const source = isUnfilled(run.state) ? "fill" : "demand";
   for (let index = 0; index < count; index += 1) {
-    const claimId = `demand/${run.state.fleet}/${run.state.nextDemandClaim++}`;
-    const claim: WaitingClaim = { claimId, source: "demand", requestedAtMs: Date.now() };
+    const claimId = `${source}/${run.state.fleet}/${run.state.nextDemandClaim++}`;
+    const claim: WaitingClaim = { claimId, source, requestedAtMs: Date.now() };
     const outcome = claimHost(run.state, claim);
-    if (outcome.kind === "granted") run.grantRows.push(grantRow(run, { claim, host: outcome.host, kind: "warm" }));
+    if (outcome.kind === "granted") keepGrant(run, { claim, host: outcome.host, kind: "warm" });
   }
 }
 
@@ -92,8 +95,7 @@ function poolForPlan(run: FleetRun): PoolForPlan {
 }
 
 function grantLate(run: FleetRun): void {
-  for (const granted of grantWaiting(run.state, Date.now()))
-    run.grantRows.push(grantRow(run, { ...granted, kind: "waited" }));
+  for (const granted of grantWaiting(run.state, Date.now())) keepGrant(run, { ...granted, kind: "waited" });
 }
 
 /** Carries out the capacity targets on the pool as it is now, not as it was when they were decided. */
@@ -110,7 +112,7 @@ function act(run: FleetRun, targets: CapacityTargets): void {
   );
   claimForDemand(run, plan.promote + Math.max(0, plan.shortfall - waiting));
   for (const claim of withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall))) {
-    run.grantRows.push(withdrawnRow(run, claim));
+    if (claim.source !== "fill") run.grantRows.push(withdrawnRow(run, claim));
     // Nothing changes for the balancer, yet the row must reach the store with the next publish.
     run.publishedVersion = 0;
   }
@@ -150,7 +152,7 @@ export async function promoteByName(run: FleetRun, id: string): Promise<HostAnsw
   takeHost(run.state, claim, { host, nowMs: Date.now() });
   run.state.totals.claims += 1;
   run.state.totals.warmHits += 1;
-  run.grantRows.push(grantRow(run, { claim, host, kind: "warm" }));
+  keepGrant(run, { claim, host, kind: "warm" });
   await publish(run);
   return { hostId: id, state: host.state };
 }

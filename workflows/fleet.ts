@@ -20,7 +20,7 @@ import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../
 import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
 import { proposeGolden, refuseGolden } from "../domain/host/golden-change.ts";
 import { limits } from "../domain/limits.ts";
-import { actAgain, advance, demote, grantRow, loseHosts, modeOf, promoteByName, tick } from "./fleet-control.ts";
+import { actAgain, advance, demote, keepGrant, loseHosts, modeOf, promoteByName, tick } from "./fleet-control.ts";
 import { reconcileSagas } from "./fleet-reconcile.ts";
 import type { FleetRun } from "./fleet-run.ts";
 import { createFleetRun, hostId, publish } from "./fleet-run.ts";
@@ -77,7 +77,7 @@ async function claim(run: FleetRun, claimId: string): Promise<ClaimAnswer> {
     run.dirty = true;
     return { kind: "queued", position: outcome.position, ttaSeconds: run.state.targets?.leadTimeSecondsP50 ?? null };
   }
-  if (!outcome.repeated) run.grantRows.push(grantRow(run, { claim: waiting, host: outcome.host, kind: "warm" }));
+  if (!outcome.repeated) keepGrant(run, { claim: waiting, host: outcome.host, kind: "warm" });
   await publish(run);
   return { kind: "granted", hostId: hostId(run, outcome.host), epoch: outcome.host.epoch };
 }

@@ -32,7 +32,8 @@ export interface HostRecord {
 /** A claim that found no claimable standby and waits for one. */
 export interface WaitingClaim {
   claimId: string;
-  source: "demand" | "operator";
+  /** `fill` for the first hosts of a new fleet: nobody could have had them warm, so they are in no count. */
+  source: "demand" | "operator" | "fill";
   requestedAtMs: number;
 }
 

@@ -156,7 +156,7 @@ export function takeHost(state: FleetState, claim: WaitingClaim, taken: { host: 
   moveHost(state, taken.host, { to: "promoting", nowMs: taken.nowMs });
   taken.host.used = true;
   if (taken.host.digest !== state.golden?.digest) state.totals.promotedWithStaleConfiguration += 1;
-  if (claim.source === "demand") return;
+  if (claim.source !== "operator") return;
   taken.host.claimId = claim.claimId;
   remember(state, { claimId: claim.claimId, ordinal: taken.host.ordinal });
 }
@@ -170,12 +170,18 @@ export function claimHost(state: FleetState, claim: WaitingClaim): ClaimOutcome 
   }
   const waiting = state.waiting.findIndex((other) => other.claimId === claim.claimId);
   if (waiting >= 0) return { kind: "queued", position: waiting + 1 };
-  state.totals.claims += 1;
+  const isCounted = claim.source !== "fill";
+  if (isCounted) state.totals.claims += 1;
   const [host] = state.waiting.length === 0 ? claimableHosts(state) : [];
   if (host === undefined) return { kind: "queued", position: state.waiting.push(claim) };
   takeHost(state, claim, { host, nowMs: claim.requestedAtMs });
-  state.totals.warmHits += 1;
+  if (isCounted) state.totals.warmHits += 1;
   return { kind: "granted", host, repeated: false };
+}
+
+/** Whether no host has ever served: the claims of such a fleet are its first fill. */
+export function isUnfilled({ totals, hosts }: Pick<FleetState, "totals" | "hosts">): boolean {
+  return totals.claims === 0 && hosts.every((host) => !host.used);
 }
 
 export interface LateGrant {
@@ -190,18 +196,18 @@ export function grantWaiting(state: FleetState, nowMs: number): LateGrant[] {
     const claim = state.waiting.shift();
     if (claim === undefined) break;
     takeHost(state, claim, { host, nowMs });
-    state.totals.waited += 1;
+    if (claim.source !== "fill") state.totals.waited += 1;
     grants.push({ claim, host });
   }
   return grants;
 }
 
-/** Demand fell: the newest waiting demand claims are no longer wanted. They stay counted as misses. */
+/** Demand fell: the newest claims that wait for it are no longer wanted. They stay counted as misses. */
 export function withdrawDemandClaims(state: FleetState, count: number): WaitingClaim[] {
-  const waiting = state.waiting.filter((claim) => claim.source === "demand");
+  const waiting = state.waiting.filter((claim) => claim.source !== "operator");
   const withdrawn = waiting.slice(Math.max(0, waiting.length - count));
   state.waiting = state.waiting.filter((claim) => !withdrawn.includes(claim));
-  state.totals.withdrawn += withdrawn.length;
+  state.totals.withdrawn += withdrawn.filter((claim) => claim.source !== "fill").length;
   return withdrawn;
 }
 

@@ -118,23 +118,29 @@ describe.skipIf(executable === "")("claims on a running fleet (needs the `tempor
   });
 
   test("demand is served by claims of its own, which end when demand does", async () => {
-    world.targets = { serving: 3, standby: 1 };
+    world.targets = { serving: 1, standby: 1 };
     fleet = await newFleet(lab);
+    await untilFleet(fleet, "one serving", ({ counts, claimable }) => counts.serving === 1 && claimable === 1);
+    expect((await fleet.describe()).totals).toMatchObject({ claims: 0, warmHits: 0, waited: 0 });
+    expect(world.grants).toEqual([]);
+    world.targets = { serving: 3, standby: 1 };
     await untilFleet(fleet, "three serving", ({ counts, claimable }) => counts.serving === 3 && claimable === 1);
     world.targets = { serving: 1, standby: 1 };
     await untilFleet(fleet, "one serving", ({ counts }) => counts.serving === 1 && counts.standby === 1);
     await eventually("surplus is retired", () => world.machines.size === 2);
-    expect((await fleet.describe()).totals).toMatchObject({ promotedWithStaleConfiguration: 0 });
-    expect(world.grants.every(({ claimId }) => claimId.startsWith("demand/"))).toBe(true);
+    expect((await fleet.describe()).totals).toMatchObject({ claims: 2, promotedWithStaleConfiguration: 0 });
+    expect(world.grants.map(({ claimId }) => claimId.startsWith("demand/"))).toEqual([true, true]);
   });
 
   test("demand that falls before its host is ready withdraws its claim and says so", async () => {
     const gate = createGate();
-    world.before = async ({ name }) => (name === "boot" ? gate.passed : undefined);
-    world.targets = { serving: 2, standby: 0 };
+    world.targets = { serving: 1, standby: 0 };
     fleet = await newFleet(lab);
+    await untilFleet(fleet, "one serving", ({ counts }) => counts.serving === 1);
+    world.before = async ({ name }) => (name === "boot" ? gate.passed : undefined);
+    world.targets = { serving: 3, standby: 0 };
     await untilFleet(fleet, "two waiting", ({ waiting }) => waiting === 2);
-    world.targets = { serving: 0, standby: 0 };
+    world.targets = { serving: 1, standby: 0 };
     const calm = await untilFleet(fleet, "none waiting", ({ waiting }) => waiting === 0);
     expect(calm.totals).toMatchObject({ claims: 2, withdrawn: 2, warmHits: 0, waited: 0 });
     gate.open();

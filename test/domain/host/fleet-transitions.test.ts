@@ -1,6 +1,12 @@
 import { array, assert, boolean, constantFrom, integer, property, record, uniqueArray } from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { BootstrapOutcome, FleetState, HostRecord, UpdateOutcome } from "../../../domain/host/fleet-state.ts";
+import type {
+  BootstrapOutcome,
+  FleetState,
+  HostRecord,
+  UpdateOutcome,
+  WaitingClaim,
+} from "../../../domain/host/fleet-state.ts";
 import { hostIdOf } from "../../../domain/host/fleet-state.ts";
 import {
   claimHost,
@@ -9,6 +15,7 @@ import {
   endBootstrap,
   endUpdate,
   grantWaiting,
+  isUnfilled,
   planHosts,
   removeHost,
   rotation,
@@ -19,7 +26,7 @@ import { hostStates } from "../../../domain/host/host-state.ts";
 import { limits } from "../../../domain/limits.ts";
 import { fleetOf, goldenOf, hostOf, templateOf } from "./fleet-fixture.ts";
 
-const claimOf = (claimId: string, source: "demand" | "operator" = "operator") => ({
+const claimOf = (claimId: string, source: WaitingClaim["source"] = "operator") => ({
   claimId,
   source,
   requestedAtMs: 5000,
@@ -109,6 +116,20 @@ describe("claimHost", () => {
     expect(grantWaiting(state, 6000).map(({ claim, host }) => [claim.claimId, host.ordinal])).toEqual([["a", 1]]);
     expect(claimHost(state, claimOf("a"))).toMatchObject({ kind: "granted", repeated: true, host: { ordinal: 1 } });
     expect(state.totals).toMatchObject({ claims: 3, warmHits: 0, waited: 1 });
+  });
+
+  it("counts no claim of the first fill, whether it is granted at once, later or withdrawn", () => {
+    const state = fleetOf(standbyHosts(1));
+    expect(isUnfilled(state)).toBe(true);
+    claimHost(state, claimOf("at-once", "fill"));
+    claimHost(state, claimOf("later", "fill"));
+    claimHost(state, claimOf("withdrawn", "fill"));
+    state.hosts.push(hostOf(2));
+    grantWaiting(state, 6000);
+    expect(withdrawDemandClaims(state, 1).map(({ claimId }) => claimId)).toEqual(["withdrawn"]);
+    expect(state.totals).toMatchObject({ claims: 0, warmHits: 0, waited: 0, withdrawn: 0 });
+    expect(rotation(state)).toHaveLength(2);
+    expect(isUnfilled(state)).toBe(false);
   });
 
   it("never answers a claim with a host that it gave back, not even one that another claim holds now", () => {
