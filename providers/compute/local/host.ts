@@ -137,12 +137,15 @@ export class RackHost {
   /** Orderly power off; disk, address and host key stay. Throws INVALID_REQUEST for a terminated machine. */
   stop(): Promise<void> {
     return this.steps.run(async () => {
-      if (this.state === "stopped") return;
+      if (this.state === "stopped") return this.context.settle();
       this.book.refuseTerminated("stopped");
       const { frozen } = this.record;
       const processes = this.book.processes;
-      await this.powerOff({ state: "stopped" });
-      await (frozen ? killHost(processes) : shutDownHost(processes, stopGraceMs));
+      try {
+        await this.powerOff({ state: "stopped" });
+      } finally {
+        await (frozen ? killHost(processes) : shutDownHost(processes, stopGraceMs));
+      }
       this.say("stopped");
     });
   }
@@ -174,7 +177,8 @@ export class RackHost {
   terminate(): Promise<void> {
     return this.steps.run(async () => {
       const processes = this.book.processes;
-      if (this.state !== "terminated") await this.powerOff({ state: "terminated" });
+      // Terminated but still here: an earlier try ended at a full disk.
+      await (this.state === "terminated" ? this.context.settle() : this.powerOff({ state: "terminated" }));
       await this.gate.close();
       await killHost(processes);
       await removeHost(this.context.home, this.machineId);
@@ -190,8 +194,11 @@ export class RackHost {
 
   private async losePower(kind: ProviderEvent["kind"], detail: string): Promise<void> {
     const processes = this.book.processes;
-    await this.powerOff({ state: "stopped", event: { kind, detail } });
-    await killHost(processes);
+    try {
+      await this.powerOff({ state: "stopped", event: { kind, detail } });
+    } finally {
+      await killHost(processes);
+    }
     this.say(`power lost: ${detail}`);
   }
 

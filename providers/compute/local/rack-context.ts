@@ -1,11 +1,11 @@
 import type { Logger } from "pino";
-import { limits } from "../../../domain/limits.ts";
 import { drawDelayMs } from "../boot-delay.ts";
 import type { ProviderEvent } from "../compute-provider.ts";
 import type { IsolationMode } from "./isolation.ts";
 import type { RackJournal } from "./rack-journal.ts";
-import { applyEntry, forgetOldest, snapshotEntries } from "./rack-state.ts";
-import type { JournalEntry, RackState } from "./rack-state.ts";
+import { applyEntry, withdrawLaunch } from "./rack-state.ts";
+import type { JournalEntry, LaunchEntry, RackState } from "./rack-state.ts";
+import { createStateWriter } from "./state-writer.ts";
 import { createKeyedRandom } from "./keyed-random.ts";
 
 /** What all hosts of a rack share. */
@@ -15,8 +15,12 @@ export interface RackContext {
   state: RackState;
   log: Logger;
   nowMs(): number;
-  /** Changes the state, and resolves once that is on disk. */
+  /** Changes the state at once, and resolves when that is on disk. Throws DISK_FULL; the change is then in force. */
   commit(entries: JournalEntry[]): Promise<void>;
+  /** Takes a launch whose commit failed out of the state again. */
+  withdraw(launch: LaunchEntry): void;
+  /** Resolves when what an earlier commit could not write is on disk. Throws DISK_FULL. */
+  settle(): Promise<void>;
   /** The next event, to be committed together with the change it tells of. */
   eventEntry(event: EventNews): JournalEntry;
   /** When a boot that begins now is over, in milliseconds since the epoch, or null when it hangs. */
@@ -36,11 +40,14 @@ export function createRackContext(
   options: Pick<RackContext, "home" | "isolation" | "state" | "log" | "nowMs"> & { journal: RackJournal; seed: string },
 ): RackContext {
   const { state, journal, seed, nowMs } = options;
-  const commit = async (entries: JournalEntry[]): Promise<void> => {
+  const writer = createStateWriter(state, journal);
+  const commit = (entries: JournalEntry[]): Promise<void> => {
     for (const entry of entries) applyEntry(state, entry);
-    if (journal.length() < limits.rackJournalEntriesMax) return journal.append(entries);
-    forgetOldest(state);
-    return journal.rewrite(snapshotEntries(state));
+    return writer.write(entries);
+  };
+  const withdraw = (launch: LaunchEntry): void => {
+    withdrawLaunch(state, launch);
+    writer.oweRewrite();
   };
   const eventEntry = (event: EventNews): JournalEntry => {
     const sequence = (state.events.at(-1)?.sequence ?? 0) + 1;
@@ -58,6 +65,8 @@ export function createRackContext(
     log: options.log,
     nowMs,
     commit,
+    withdraw,
+    settle: writer.settle,
     eventEntry,
     planBoot,
   };

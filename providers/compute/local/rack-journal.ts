@@ -1,4 +1,5 @@
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { constants } from "node:fs";
+import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { ForewarmError } from "../../../domain/errors.ts";
@@ -8,9 +9,12 @@ import { createSerial } from "./serial.ts";
 
 /** An append-only file of JSON lines; an entry counts only once it is on disk. */
 export interface RackJournal {
-  /** Resolves when the entries, in this order, survive a power cut. */
+  /**
+   * Resolves when the entries, in this order, survive a power cut. Throws DISK_FULL. Of entries that failed nothing is
+   * kept, and those that were under way behind them may be: the caller then owes a rewrite.
+   */
   append(entries: JournalEntry[]): Promise<void>;
-  /** Replaces the whole file at once. */
+  /** Replaces the whole file at once; when that fails, the file before stays. Throws DISK_FULL. */
   rewrite(entries: JournalEntry[]): Promise<void>;
   /** Entries appended since the last rewrite. */
   length(): number;
@@ -42,28 +46,110 @@ function parseLine(path: string, line: string, number: number): JournalEntry {
   }
 }
 
-async function replaceFile(path: string, text: string): Promise<void> {
-  const next = await open(`${path}.next`, "w", 0o600);
-  await next.writeFile(text);
-  await next.sync();
-  await next.close();
-  await rename(`${path}.next`, path);
-  const folder = await open(dirname(path), "r");
-  await folder.sync();
-  await folder.close();
+/** How the journal opens its files; `open` of node:fs/promises, unless a test stands in for a disk that is full. */
+export type OpenFile = (path: string, flags: string | number, mode?: number) => Promise<FileHandle>;
+
+const newFileFlags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_APPEND;
+
+function journalError(path: string, cause: unknown): unknown {
+  const full = cause instanceof Error && "code" in cause && (cause.code === "ENOSPC" || cause.code === "EDQUOT");
+  return full ? new ForewarmError("DISK_FULL", `no room for the rack's journal in ${path}`, { cause }) : cause;
+}
+
+/** The file of a journal, changed by one caller at a time. After a failure it holds what it held before. */
+class JournalFile {
+  readonly #path: string;
+  readonly #openFile: OpenFile;
+  #file: FileHandle | undefined;
+  /** Bytes that are known to be whole lines. */
+  #goodBytes = 0;
+  #torn = false;
+
+  constructor(path: string, openFile: OpenFile) {
+    this.#path = path;
+    this.#openFile = openFile;
+  }
+
+  /** Throws DISK_FULL. */
+  async append(lines: string): Promise<void> {
+    try {
+      if (this.#torn) await this.#mend();
+      this.#torn = true;
+      await this.#file?.appendFile(lines);
+      await this.#file?.datasync();
+    } catch (error) {
+      // Nothing may ever land behind half a line. Where this fails as well, the next append tries it first.
+      await this.#mend().catch(() => undefined);
+      throw journalError(this.#path, error);
+    }
+    this.#goodBytes += Buffer.byteLength(lines);
+    this.#torn = false;
+  }
+
+  async #mend(): Promise<void> {
+    await this.#file?.truncate(this.#goodBytes);
+    this.#torn = false;
+  }
+
+  /** Throws DISK_FULL. */
+  async replace(text: string): Promise<void> {
+    try {
+      const next = await this.#writeNext(text);
+      const before = this.#file;
+      this.#file = next;
+      this.#goodBytes = Buffer.byteLength(text);
+      this.#torn = false;
+      await before?.close();
+      await this.#syncFolder();
+    } catch (error) {
+      throw journalError(this.#path, error);
+    }
+  }
+
+  async #writeNext(text: string): Promise<FileHandle> {
+    const nextPath = `${this.#path}.next`;
+    const next = await this.#openFile(nextPath, newFileFlags, 0o600);
+    try {
+      await next.writeFile(text);
+      await next.sync();
+      await rename(nextPath, this.#path);
+      return next;
+    } catch (error) {
+      await next.close();
+      // Its part of a full disk is of more use to others.
+      await rm(nextPath, { force: true });
+      throw error;
+    }
+  }
+
+  async #syncFolder(): Promise<void> {
+    const folder = await this.#openFile(dirname(this.#path), "r");
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
 }
 
 /** Opens the journal at `path`, starting it anew with `entries`. */
-export async function openJournal(path: string, entries: JournalEntry[]): Promise<RackJournal> {
-  let file: FileHandle | undefined;
+export async function openJournal(
+  path: string,
+  entries: JournalEntry[],
+  openFile: OpenFile = open,
+): Promise<RackJournal> {
+  const file = new JournalFile(path, openFile);
   let count = 0;
   const writes = createSerial();
   let waiting: { lines: string; done: Promise<void> } | null = null;
 
-  const flush = async (batch: { lines: string }): Promise<void> => {
+  const flush = (batch: { lines: string }): Promise<void> => {
     waiting = null;
-    await file?.appendFile(batch.lines);
-    await file?.datasync();
+    return file.append(batch.lines);
   };
   const append = (added: JournalEntry[]): Promise<void> => {
     count += added.length;
@@ -80,14 +166,10 @@ export async function openJournal(path: string, entries: JournalEntry[]): Promis
     // Appends made from here on must land behind the new content.
     waiting = null;
     count = 0;
-    return writes.run(async () => {
-      await replaceFile(path, toLines(all));
-      await file?.close();
-      file = await open(path, "a", 0o600);
-    });
+    return writes.run(() => file.replace(toLines(all)));
   };
 
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   await rewrite(entries);
-  return { append, rewrite, length: () => count, close: () => writes.run(async () => file?.close()) };
+  return { append, rewrite, length: () => count, close: () => writes.run(() => file.close()) };
 }

@@ -45,6 +45,7 @@ export const journalEntrySchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("knobs"), knobs: faultKnobsSchema }),
 ]);
 export type JournalEntry = z.infer<typeof journalEntrySchema>;
+export type LaunchEntry = Extract<JournalEntry, { kind: "launch" }>;
 
 export interface RackState extends LaunchMemory {
   rackId: string;
@@ -65,7 +66,7 @@ export function emptyRackState(): RackState {
   };
 }
 
-/** The state after one journal entry; the only place that changes it. */
+/** The state after one journal entry. */
 export function applyEntry(state: RackState, entry: JournalEntry): void {
   switch (entry.kind) {
     case "rack":
@@ -91,6 +92,12 @@ export function applyEntry(state: RackState, entry: JournalEntry): void {
       state.knobs = entry.knobs;
       return;
   }
+}
+
+/** The state as if a launch had never been; its request can then be made anew. */
+export function withdrawLaunch(state: RackState, { requestId, machineIds }: LaunchEntry): void {
+  state.launches.delete(requestId);
+  for (const machineId of machineIds) state.hosts.delete(machineId);
 }
 
 function keepNewest(kept: Map<string, unknown>, max: number): void {

@@ -22,10 +22,15 @@ import { RackHost } from "./host.ts";
 import { checkImage, consolePath } from "./host-root.ts";
 import { sshUser } from "./host-ssh-server.ts";
 import type { RackContext } from "./rack-context.ts";
-import type { HostRecord } from "./rack-state.ts";
+import type { HostRecord, LaunchEntry } from "./rack-state.ts";
 import { createSerial } from "./serial.ts";
 
 const defaultServicePort = 8080;
+
+interface Claim {
+  place: HostAddress;
+  gate: HostGate;
+}
 
 export interface RackOptions {
   context: RackContext;
@@ -96,9 +101,30 @@ export class Rack {
     const machineIds = records.map(({ machine }) => machine.machineId);
     const { requestId } = request;
     const fingerprint = launchFingerprint(request);
-    await this.options.context.commit([{ kind: "launch", requestId, fingerprint, machineIds, hosts: records }]);
+    try {
+      await this.record({ kind: "launch", requestId, fingerprint, machineIds, hosts: records });
+    } catch (error) {
+      await this.giveBack(claims);
+      throw error;
+    }
     for (const [index, machineId] of machineIds.entries()) this.power(machineId, claims[index]?.gate);
     return this.machines(machineIds);
+  }
+
+  /** A launch that cannot be recorded has not been, so that the same request can be tried anew. Throws DISK_FULL. */
+  private async record(launch: LaunchEntry): Promise<void> {
+    const { context } = this.options;
+    try {
+      await context.commit([launch]);
+    } catch (error) {
+      context.withdraw(launch);
+      throw error;
+    }
+  }
+
+  private async giveBack(claims: Claim[]): Promise<void> {
+    await Promise.all(claims.map(({ gate }) => gate.close()));
+    for (const { place } of claims) this.options.addresses.release(place);
   }
 
   private power(machineId: string, gate: HostGate | undefined): void {
@@ -109,14 +135,13 @@ export class Rack {
   }
 
   /** All addresses of a batch or none. */
-  private async claimAll(count: number, servicePort: number): Promise<{ place: HostAddress; gate: HostGate }[]> {
+  private async claimAll(count: number, servicePort: number): Promise<Claim[]> {
     const tries = Array.from({ length: count }, () => this.options.addresses.claim(servicePort));
     const settled = await Promise.allSettled(tries);
     const claims = settled.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
     const failed = settled.find((result) => result.status === "rejected");
     if (!failed) return claims;
-    await Promise.all(claims.map(({ gate }) => gate.close()));
-    for (const { place } of claims) this.options.addresses.release(place);
+    await this.giveBack(claims);
     throw failed.reason;
   }
 

@@ -10,6 +10,7 @@ const statusOfCode = {
   INSUFFICIENT_CAPACITY: 409,
   THROTTLED: 429,
   PROVIDER_UNREACHABLE: 503,
+  DISK_FULL: 507,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
 const codes = Object.keys(statusOfCode) as [keyof typeof statusOfCode];

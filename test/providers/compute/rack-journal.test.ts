@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -11,6 +11,8 @@ import {
   snapshotEntries,
 } from "../../../providers/compute/local/rack-state.ts";
 import type { JournalEntry } from "../../../providers/compute/local/rack-state.ts";
+import { createStateWriter } from "../../../providers/compute/local/state-writer.ts";
+import { FullDisk } from "./full-disk.ts";
 
 const tombstone = (requestId: string, ...ordinals: number[]): JournalEntry => ({
   kind: "tombstones",
@@ -44,6 +46,51 @@ describe("the rack's journal", () => {
     expect(journal.length()).toBe(1);
     await journal.close();
     expect(await readJournal(path)).toEqual([event(2), event(3)]);
+  });
+
+  test("never writes behind half a line that a full disk left, and says DISK_FULL", async () => {
+    const disk = new FullDisk();
+    const journal = await openJournal(path, [event(1)], disk.open);
+    await journal.append([event(2)]);
+    disk.full = true;
+    await expect(journal.append([event(3)])).rejects.toMatchObject({ code: "DISK_FULL", retryable: true });
+    expect(await readJournal(path)).toEqual([event(1), event(2)]);
+    disk.full = false;
+    await journal.append([event(4)]);
+    await journal.close();
+    expect(await readJournal(path)).toEqual([event(1), event(2), event(4)]);
+  });
+
+  test("keeps the file it has, and appends to it, when a rewrite finds no room", async () => {
+    const disk = new FullDisk();
+    const journal = await openJournal(path, [event(1)], disk.open);
+    disk.full = true;
+    await expect(journal.rewrite([event(2)])).rejects.toMatchObject({ code: "DISK_FULL" });
+    expect(await readdir(folder)).toEqual(["journal.jsonl"]);
+    disk.full = false;
+    await journal.append([event(3)]);
+    await journal.close();
+    expect(await readJournal(path)).toEqual([event(1), event(3)]);
+  });
+
+  test.each(["append", "rewrite"])("what a failed %s held is written with the next change", async (how) => {
+    const disk = new FullDisk();
+    const state = emptyRackState();
+    const journal = await openJournal(path, [], disk.open);
+    const writer = createStateWriter(state, journal);
+    const change = (entry: JournalEntry) => {
+      applyEntry(state, entry);
+      return writer.write([entry]);
+    };
+    if (how === "rewrite") writer.oweRewrite();
+    disk.full = true;
+    await expect(change(event(1))).rejects.toMatchObject({ code: "DISK_FULL" });
+    await expect(writer.settle()).rejects.toMatchObject({ code: "DISK_FULL" });
+    disk.full = false;
+    await change(event(2));
+    await journal.close();
+    expect(await readJournal(path)).toEqual(snapshotEntries(state));
+    expect(await readJournal(path)).toEqual(expect.arrayContaining([event(1), event(2)]));
   });
 
   test("does not forgive a damaged line in the middle, and names it", async () => {
