@@ -17,10 +17,16 @@ export interface HealthEvents {
 
 const timeoutFloorMs = 1000;
 
+/** The next probe of a backend, or the one under way. */
+interface Turn {
+  timer?: NodeJS.Timeout;
+  passedOver: AbortController;
+}
+
 /** Probes every watched backend at its interval, over connections of its own. */
 export class HealthChecks {
   readonly #agent = new Agent({ connections: 1, connectTimeout: limits.lbConnectTimeoutMs });
-  readonly #timers = new Map<LiveBackend, NodeJS.Timeout>();
+  readonly #turns = new Map<LiveBackend, Turn>();
   readonly #events: HealthEvents;
   #check: HealthCheck;
 
@@ -39,49 +45,54 @@ export class HealthChecks {
   }
 
   unwatch(backend: LiveBackend): void {
-    clearTimeout(this.#timers.get(backend));
-    this.#timers.delete(backend);
+    this.#passOver(backend);
+    this.#turns.delete(backend);
   }
 
   /** A user's connection to the backend failed: it is out of use until the next check passes, which comes soon. */
   connectionFailed(backend: LiveBackend): void {
-    if (!this.#timers.has(backend) || !backend.eject()) return;
-    clearTimeout(this.#timers.get(backend));
+    if (!this.#turns.has(backend) || !backend.eject()) return;
     this.#schedule(backend);
   }
 
   async close(): Promise<void> {
-    for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
+    for (const backend of this.#turns.keys()) this.unwatch(backend);
     await this.#agent.destroy();
   }
 
   #schedule(backend: LiveBackend): void {
+    this.#passOver(backend);
     const { intervalMs } = this.#check;
     const inUse = backend.healthy && !backend.ejected;
     const delayMs = inUse ? intervalMs : Math.min(intervalMs, limits.lbUnhealthyProbeMs);
-    this.#timers.set(
-      backend,
-      setTimeout(() => void this.#probe(backend), delayMs),
-    );
+    const turn: Turn = { passedOver: new AbortController() };
+    turn.timer = setTimeout(() => void this.#probe(backend, turn), delayMs);
+    this.#turns.set(backend, turn);
   }
 
-  async #probe(backend: LiveBackend): Promise<void> {
-    const passed = await this.#passes(backend);
-    if (!this.#timers.has(backend)) return;
+  /** What is due or under way counts no more: a backend has one turn at a time, or probes of a silent host multiply. */
+  #passOver(backend: LiveBackend): void {
+    const turn = this.#turns.get(backend);
+    clearTimeout(turn?.timer);
+    turn?.passedOver.abort();
+  }
+
+  async #probe(backend: LiveBackend, turn: Turn): Promise<void> {
+    const passed = await this.#passes(backend, turn.passedOver.signal);
+    if (this.#turns.get(backend) !== turn) return;
     const turned = passed ? backend.checkPassed(this.#check, this.#events.nowMs()) : backend.checkFailed(this.#check);
     this.#schedule(backend);
     if (turned) this.#events.onTurn(backend);
   }
 
-  async #passes(backend: LiveBackend): Promise<boolean> {
+  async #passes(backend: LiveBackend, passedOver: AbortSignal): Promise<boolean> {
     const { path, intervalMs } = this.#check;
     try {
       const { statusCode, body } = await this.#agent.request({
         origin: backend.origin,
         path,
         method: "GET",
-        signal: AbortSignal.timeout(Math.max(intervalMs, timeoutFloorMs)),
+        signal: AbortSignal.any([passedOver, AbortSignal.timeout(Math.max(intervalMs, timeoutFloorMs))]),
       });
       await body.dump();
       return statusCode < 400;
