@@ -33,6 +33,8 @@ export class ManagedApplication {
   #timer: NodeJS.Timeout | undefined;
   /** Rises with every start and stop, so that what belongs to an earlier process is passed over. */
   #turn = 0;
+  /** Settles when no start is under way. */
+  #starting: Promise<unknown> = Promise.resolve();
 
   constructor(place: Launch, deps: { events: ApplicationEvents; now: () => number }) {
     this.#place = place;
@@ -51,12 +53,29 @@ export class ManagedApplication {
   }
 
   async start(): Promise<void> {
-    const turn = this.#nextTurn();
+    await this.#startIn(this.#nextTurn());
+  }
+
+  /** False when another start or a stop came in between; then nothing of this one is left. */
+  #startIn(turn: number): Promise<boolean> {
+    const started = this.#starting.then(() => this.#launch(turn));
+    this.#starting = started.catch(() => undefined);
+    return started;
+  }
+
+  async #launch(turn: number): Promise<boolean> {
+    if (turn !== this.#turn) return false;
     await this.#hold(null);
+    if (turn !== this.#turn) return false;
     const child = await launch(this.#place);
+    if (turn !== this.#turn) {
+      if (child.pid !== undefined) signalGroup(child.pid, "SIGKILL");
+      return false;
+    }
     this.#events.spawned();
     child.once("exit", (exitCode, signal) => this.#inBackground(this.#ended(turn, { exitCode, signal })));
     await this.#hold(child.pid === undefined ? null : identifyProcess(child.pid));
+    return true;
   }
 
   /** Takes over the process that the journal knows, or starts a new one in its place. */
@@ -70,6 +89,7 @@ export class ManagedApplication {
 
   async stop(): Promise<void> {
     this.#nextTurn();
+    await this.#starting;
     if (this.#process !== null) await endProcess(this.#process, this.#place.application.stopGraceMs);
     this.#process = null;
   }
@@ -118,12 +138,15 @@ export class ManagedApplication {
   async #restart(turn: number): Promise<void> {
     if (turn !== this.#turn) return;
     this.#restarts += 1;
+    const next = this.#nextTurn();
     try {
-      await this.start();
+      if (!(await this.#startIn(next))) return;
       const pid = this.#process?.pid ?? null;
       await this.#events.restarted({ application: this.#name(), pid, restarts: this.#restarts });
     } catch (error) {
-      await this.#ended(this.#turn, { exitCode: null, signal: null, reason: String(error) });
+      // It runs, and only its record or the news of it failed: a second process would be one too many.
+      if (next === this.#turn && this.identity() !== null) return this.#events.failed(error);
+      await this.#ended(next, { exitCode: null, signal: null, reason: String(error) });
     }
   }
 }
