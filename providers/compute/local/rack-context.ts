@@ -66,7 +66,7 @@ export function createRackContext(
     nowMs,
     commit,
     withdraw,
-    settle: writer.settle,
+    settle: () => writer.settle(),
     eventEntry,
     planBoot,
   };
