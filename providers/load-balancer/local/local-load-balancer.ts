@@ -1,6 +1,7 @@
 import { Pool } from "undici";
 import { z } from "zod";
 import { ForewarmError } from "../../../domain/errors.ts";
+import { limits } from "../../../domain/limits.ts";
 import type { LoadBalancer, LoadBalancerState } from "../load-balancer.ts";
 import * as protocol from "./admin-protocol.ts";
 
@@ -16,13 +17,18 @@ interface AdminRequest<Answer> {
 
 const callTimeoutMs = 10_000;
 const connectionsMax = 64;
+/** Each drain holds its connection until the host is empty, and a whole fleet may be drained at once. */
+const drainsMax = limits.lbBackendsPerFleetMax;
 
 /**
  * Speaks to the local load balancer over its admin socket. No call is repeated here; every one can be.
  * Throws LOAD_BALANCER_UNREACHABLE when nothing answers there, CANCELLED when `signal` fires.
  */
 export function createLocalLoadBalancer({ socketPath }: { socketPath: string }): LoadBalancer {
-  const pool = new Pool("http://load-balancer", { socketPath, connections: connectionsMax, connectTimeout: 2000 });
+  const poolOf = (connections: number): Pool =>
+    new Pool("http://load-balancer", { socketPath, connections, connectTimeout: 2000 });
+  const pool = poolOf(connectionsMax);
+  const drains = poolOf(drainsMax);
   const call = <Answer>(request: AdminRequest<Answer>): Promise<Answer> => callAdmin(pool, socketPath, request);
   return {
     capabilities: () =>
@@ -41,7 +47,8 @@ export function createLocalLoadBalancer({ socketPath }: { socketPath: string }):
       const path = fleetPath(fleet, "/drain");
       const body = { hostId, deadlineMs };
       const timeoutMs = deadlineMs + callTimeoutMs;
-      return (await call({ method: "POST", path, body, answer: protocol.drainedSchema, timeoutMs, signal })).empty;
+      const request = { method: "POST", path, body, answer: protocol.drainedSchema, timeoutMs, signal } as const;
+      return (await callAdmin(drains, socketPath, request)).empty;
     },
     stats: (fleet) =>
       call({ method: "GET", path: fleetPath(fleet, "/stats"), answer: protocol.statsSchema, timeoutMs: callTimeoutMs }),
@@ -52,7 +59,9 @@ export function createLocalLoadBalancer({ socketPath }: { socketPath: string }):
     async remove(fleet) {
       await call({ method: "DELETE", path: fleetPath(fleet), answer: protocol.doneSchema, timeoutMs: callTimeoutMs });
     },
-    close: () => pool.destroy(),
+    async close() {
+      await Promise.all([pool.destroy(), drains.destroy()]);
+    },
   };
 }
 

@@ -174,6 +174,20 @@ describe("local load balancer process", () => {
     expect((await open).status).toBe(200);
   });
 
+  it("is synced and asked while a whole fleet drains", async () => {
+    const a = await backendNamed("a");
+    a.hold = true;
+    await balancer.sync(state(1, { backends: [a.as()] }));
+    const open = fetch(await balancer.endpoint("web"));
+    await until(() => a.held.length === 1, "the request");
+    const drains = Promise.all(Array.from({ length: 100 }, () => balancer.drain("web", "a", 60_000)));
+    await balancer.sync(state(1, { fleet: "other" }), AbortSignal.timeout(5000));
+    expect(await balancer.stats("other")).toMatchObject({ stateVersion: 1 });
+    a.release();
+    await open;
+    expect(await drains).toEqual(Array.from({ length: 100 }, () => true));
+  });
+
   it("is readable by its owner only", async () => {
     await balancer.sync(state(1, {}));
     expect((await stat(`${folder}/lb.sock`)).mode & 0o077).toBe(0);
