@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { ForewarmError, isForewarmError } from "../../../domain/errors.ts";
 import { limits } from "../../../domain/limits.ts";
 import type { LoadBalancerState, LoadBalancerStats } from "../load-balancer.ts";
-import { FleetProxy } from "./fleet-proxy.ts";
+import { FleetProxy, type FleetProxyOptions } from "./fleet-proxy.ts";
 import { parseListen, type ListenAddress } from "./listener.ts";
 import type { MirrorTarget } from "./mirror.ts";
 import { readStateFile, writeStateFile, type SavedFleet } from "./state-file.ts";
@@ -27,9 +27,16 @@ export class Balancer {
     this.#options = options;
   }
 
-  /** Brings back every fleet as it was last synced, under the same addresses. */
+  /**
+   * Brings back every fleet as it was last synced, under the same addresses. One whose address cannot be bound stays
+   * without, so that the others serve, until a sync binds it.
+   */
   async restore(): Promise<void> {
-    for (const saved of await readStateFile(this.#options.stateFile)) await this.#restoreFleet(saved);
+    const restored = await readStateFile(this.#options.stateFile);
+    // All before the first is bound: what is saved meanwhile must hold every fleet.
+    for (const saved of restored) this.#restoreFleet(saved);
+    const untilMs = this.#options.nowMs() + limits.lbRebindMs;
+    for (const { state, bound } of restored) await this.#rebind(this.#fleet(state.fleet), bound, untilMs);
   }
 
   /** Puts a state in force; an equal version changes nothing. Throws STALE_STATE_VERSION, PORT_IN_USE, INVALID_REQUEST, DISK_FULL. */
@@ -38,22 +45,29 @@ export class Balancer {
       const fleet = this.#fleets.get(state.fleet);
       if (fleet === undefined) return this.#create(state);
       if (state.stateVersion < fleet.state.stateVersion) throw staleVersion(state, fleet.state);
-      if (state.stateVersion === fleet.state.stateVersion) return this.#saveIfOwed();
+      if (state.stateVersion === fleet.state.stateVersion && fleet.bound !== null) return this.#saveIfOwed();
       await this.#moveListener(fleet, state);
       fleet.apply(state);
       await this.#save();
     });
   }
 
+  /** Throws NOT_FOUND, and PORT_IN_USE for a fleet whose address could not be bound again at a restart. */
   endpoint(name: string): string {
-    const { bound } = this.#fleet(name);
-    if (bound === null) throw new ForewarmError("INVARIANT", `fleet ${name} has no listener`);
-    return `http://${bound.address}:${bound.port}`;
+    const { bound, state } = this.#fleet(name);
+    if (bound !== null) return urlOf(bound);
+    const message = `fleet ${name} is not served: ${state.listen ?? defaultListen} could not be bound at the restart`;
+    throw new ForewarmError("PORT_IN_USE", message, {
+      cure: "Free the address, or change `listen` in the template; the next change of the fleet binds it.",
+    });
   }
 
-  /** Addresses of all fleets. */
+  /** Addresses of all fleets that have one. */
   endpoints(): Record<string, string> {
-    return Object.fromEntries([...this.#fleets.keys()].map((name) => [name, this.endpoint(name)]));
+    const bound = [...this.#fleets].flatMap(([name, fleet]) =>
+      fleet.bound === null ? [] : [[name, urlOf(fleet.bound)]],
+    );
+    return Object.fromEntries(bound);
   }
 
   stats(name: string): LoadBalancerStats {
@@ -101,7 +115,7 @@ export class Balancer {
 
   async #create(state: LoadBalancerState): Promise<void> {
     const wanted = parseListen(state.listen ?? defaultListen);
-    const fleet = this.#proxy(state, {});
+    const fleet = this.#proxy(state);
     try {
       await fleet.listen(wanted);
     } catch (error) {
@@ -112,22 +126,21 @@ export class Balancer {
     await this.#save();
   }
 
-  async #restoreFleet(saved: SavedFleet): Promise<void> {
-    const fleet = this.#proxy(saved.state, saved.activeSinceMs);
+  #restoreFleet(saved: SavedFleet): void {
+    const fleet = this.#proxy(saved.state, { activeSinceMs: saved.activeSinceMs, boundBefore: saved.bound });
     this.#fleets.set(saved.state.fleet, fleet);
     fleet.setMirror(saved.mirror);
-    await this.#rebind(fleet, saved.bound);
   }
 
   /** A port may be held by a dying predecessor for a moment; one that was chosen freely may be given up for another. */
-  async #rebind(fleet: FleetProxy, bound: ListenAddress): Promise<void> {
-    const untilMs = this.#options.nowMs() + limits.lbRebindMs;
+  async #rebind(fleet: FleetProxy, bound: ListenAddress, untilMs: number): Promise<void> {
     for (;;) {
       try {
         return await fleet.listen(bound);
       } catch (error) {
-        if (!isForewarmError(error) || error.code !== "PORT_IN_USE") throw error;
-        if (this.#options.nowMs() > untilMs) return this.#rebindElsewhere(fleet, error);
+        if (!isForewarmError(error)) throw error;
+        const mayBeFreeSoon = error.code === "PORT_IN_USE" && this.#options.nowMs() <= untilMs;
+        if (!mayBeFreeSoon) return this.#rebindElsewhere(fleet, error);
         await new Promise((resolve) => setTimeout(resolve, rebindPauseMs));
       }
     }
@@ -135,8 +148,13 @@ export class Balancer {
 
   async #rebindElsewhere(fleet: FleetProxy, error: ForewarmError): Promise<void> {
     const wanted = parseListen(fleet.state.listen ?? defaultListen);
-    if (wanted.port !== 0) throw error;
-    await fleet.listen(wanted);
+    try {
+      if (wanted.port !== 0) throw error;
+      await fleet.listen(wanted);
+    } catch (cause) {
+      if (!isForewarmError(cause)) throw cause;
+      return this.#options.logger.warn({ fleet: fleet.state.fleet, error: cause.message }, "fleet is not served");
+    }
     this.#options.logger.warn(
       { fleet: fleet.state.fleet, bound: fleet.bound, error: error.message },
       "address changed",
@@ -151,12 +169,12 @@ export class Balancer {
     await fleet.listen(wanted);
   }
 
-  #proxy(state: LoadBalancerState, activeSinceMs: Record<string, number>): FleetProxy {
+  #proxy(state: LoadBalancerState, before: Pick<FleetProxyOptions, "activeSinceMs" | "boundBefore"> = {}): FleetProxy {
     const { nowMs, logger } = this.#options;
     return new FleetProxy({
+      ...before,
       state,
       nowMs,
-      activeSinceMs,
       onHealthTurn: ({ hostId, healthy }) => logger.info({ fleet: state.fleet, hostId, healthy }, "backend turned"),
     });
   }
@@ -178,6 +196,10 @@ export class Balancer {
   async #saveIfOwed(): Promise<void> {
     if (this.#saveOwed) await this.#save();
   }
+}
+
+function urlOf({ address, port }: ListenAddress): string {
+  return `http://${address}:${port}`;
 }
 
 function staleVersion(given: LoadBalancerState, current: LoadBalancerState): ForewarmError {

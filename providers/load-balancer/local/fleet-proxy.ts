@@ -16,6 +16,8 @@ export interface FleetProxyOptions {
   nowMs: () => number;
   /** When each backend began, from before a restart. */
   activeSinceMs?: Record<string, number>;
+  /** Where it listened before a restart. */
+  boundBefore?: ListenAddress;
   onHealthTurn(backend: LiveBackend): void;
 }
 
@@ -35,6 +37,7 @@ export class FleetProxy implements ExchangeContext {
   #mirror: Mirror | null = null;
   #server: Server | null = null;
   #bound: ListenAddress | null = null;
+  readonly #boundBefore: ListenAddress | null;
   readonly #latency = new LatencyHistogram();
   readonly #startedAtMs: number;
   readonly #counts = { offered: 0, inFlight: 0, answered: 0, failed: 0, abandoned: 0 };
@@ -42,6 +45,7 @@ export class FleetProxy implements ExchangeContext {
   constructor(options: FleetProxyOptions) {
     this.nowMs = options.nowMs;
     this.#startedAtMs = options.nowMs();
+    this.#boundBefore = options.boundBefore ?? null;
     this.#state = options.state;
     this.#policy = policyOf(options.state);
     this.#health = new HealthChecks(options.state.healthCheck, {
@@ -62,9 +66,10 @@ export class FleetProxy implements ExchangeContext {
     return this.#bound;
   }
 
-  /** What a restart needs; null before the first listener. */
+  /** What a restart needs, also where its address could not be bound again; null before the first listener. */
   saved(): SavedFleet | null {
-    if (this.#bound === null) return null;
+    const bound = this.#bound ?? this.#boundBefore;
+    if (bound === null) return null;
     const live = new Map(this.#backends.map((backend) => [backend.hostId, backend]));
     const backends = this.#state.backends.map((backend) => ({
       ...backend,
@@ -72,7 +77,7 @@ export class FleetProxy implements ExchangeContext {
     }));
     return {
       state: { ...this.#state, backends },
-      bound: this.#bound,
+      bound,
       activeSinceMs: Object.fromEntries(this.#backends.map((backend) => [backend.hostId, backend.activeSinceMs])),
       mirror: this.#mirror?.target ?? null,
     };

@@ -33,7 +33,8 @@ export function listen(server: Server, { address, port }: ListenAddress): Promis
   return new Promise((resolve, reject) => {
     const fail = (cause: NodeJS.ErrnoException): void => {
       const code = cause.code === "EADDRINUSE" ? "PORT_IN_USE" : "INVALID_REQUEST";
-      reject(new ForewarmError(code, `cannot listen on ${address}:${port}: ${cause.message}`, { cause }));
+      const reason = cause.code === "EADDRNOTAVAIL" ? "no interface of this machine has the address" : cause.message;
+      reject(new ForewarmError(code, `cannot listen on ${address}:${port}: ${reason}`, { cause }));
     };
     server.once("error", fail);
     server.listen({ host: address, port, backlog: 1024 }, () => {

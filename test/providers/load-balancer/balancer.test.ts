@@ -1,10 +1,13 @@
-import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LoadBalancerState } from "../../../providers/load-balancer/load-balancer.ts";
 import { Balancer } from "../../../providers/load-balancer/local/balancer.ts";
+import type { SavedFleet } from "../../../providers/load-balancer/local/state-file.ts";
 import { until } from "./load.ts";
 import { startBackend } from "./test-backend.ts";
 
@@ -77,6 +80,44 @@ describe("saved state of the balancer", () => {
     expect(after.endpoint("web")).not.toBe(old);
     const saved = JSON.parse(await readFile(stateFile, "utf8")).fleets[0];
     expect(after.endpoint("web")).toBe(`http://127.0.0.1:${saved.bound.port}`);
+  });
+
+  it("serves the other fleets when one's own address cannot be bound, and binds it with a later sync", async () => {
+    let nowMs = 0;
+    const stateFile = join(folder, "lb.json");
+    const before = balancerOver(stateFile);
+    for (const fleet of ["fixed", "gone", "other"]) await before.sync(stateOf(fleet, 1));
+    const other = before.endpoint("other");
+    const fixed = before.endpoint("fixed").replace("http://", "");
+    await before.sync({ ...stateOf("fixed", 2), listen: fixed });
+    await before.close();
+    // As when an interface has lost its address since; 192.0.2.0/24 is no machine's.
+    const saved = JSON.parse(await readFile(stateFile, "utf8"));
+    const gone = saved.fleets.find((one: SavedFleet) => one.state.fleet === "gone");
+    gone.state.listen = "192.0.2.1:80";
+    gone.bound = { address: "192.0.2.1", port: 80 };
+    await writeFile(stateFile, JSON.stringify(saved));
+    const [host = "", port = ""] = fixed.split(":");
+    const blocker = createServer().listen(Number(port), host);
+    await once(blocker, "listening");
+
+    const after = balancerOver(stateFile, () => (nowMs += 1000));
+    await after.restore();
+    expect(after.endpoints()).toEqual({ other });
+    expect(() => after.endpoint("fixed")).toThrow(expect.objectContaining({ code: "PORT_IN_USE" }));
+    expect(() => after.endpoint("fixed")).toThrow(fixed);
+    await expect(after.sync({ ...stateOf("gone", 2), listen: "192.0.2.1:80" })).rejects.toMatchObject({
+      code: "INVALID_REQUEST",
+      message: "cannot listen on 192.0.2.1:80: no interface of this machine has the address",
+    });
+    await after.sync(stateOf("other", 2));
+    expect(JSON.parse(await readFile(stateFile, "utf8")).fleets).toHaveLength(3);
+    await expect(after.sync({ ...stateOf("fixed", 2), listen: fixed })).rejects.toMatchObject({ code: "PORT_IN_USE" });
+    await new Promise((resolve) => blocker.close(resolve));
+    await after.sync({ ...stateOf("fixed", 2), listen: fixed });
+    expect(after.endpoint("fixed")).toBe(`http://${fixed}`);
+    await after.sync(stateOf("gone", 2));
+    expect(Object.keys(after.endpoints())).toEqual(["fixed", "gone", "other"]);
   });
 
   it("syncs one fleet while another one is removed with requests open", async () => {
