@@ -17,5 +17,8 @@ const refusals: ReadonlySet<string> = new Set(["POLICY_REFUSED", "CLAIM_REFUSED"
 
 /** The exit status for an error that ended a command. */
 export function exitCodeOf(error: unknown): number {
-  return isForewarmError(error) && refusals.has(error.code) ? exitCodes.refused : exitCodes.error;
+  if (!isForewarmError(error)) return exitCodes.error;
+  if (error.code === "COMMAND_TIMED_OUT") return exitCodes.timedOut;
+  if (error.code === "CANCELLED") return exitCodes.interrupted;
+  return refusals.has(error.code) ? exitCodes.refused : exitCodes.error;
 }

@@ -1,4 +1,10 @@
-import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from "@temporalio/client";
+import {
+  Client,
+  Connection,
+  type ConnectionOptions,
+  defaultGrpcRetryOptions,
+  makeGrpcRetryInterceptor,
+} from "@temporalio/client";
 import { loadClientConnectConfig } from "@temporalio/envconfig";
 import { ForewarmError } from "../domain/errors.ts";
 import { readStack } from "../embedded/stack-state.ts";
@@ -13,20 +19,25 @@ export interface Session {
 }
 
 interface ServerAddress {
-  address: string;
+  /** Address, and the credentials that belong to it: the embedded server has none. */
+  connection: ConnectionOptions;
   namespace: string;
   uiUrl: string | null;
 }
 
 /** The embedded stack of this home if it runs and no server is named; else what the Temporal environment says. */
-function findServer(config: ClientConfig): ServerAddress {
-  const stack = readStack(config.home);
-  if (config.temporalAddress === null && stack !== null) {
-    return { address: stack.temporalAddress, namespace: "default", uiUrl: stack.uiUrl };
-  }
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const address = config.temporalAddress ?? connectionOptions.address ?? "127.0.0.1:7233";
-  return { address, namespace: namespace ?? "default", uiUrl: stack?.temporalAddress === address ? stack.uiUrl : null };
+function findServer({ home, temporalAddress: named }: ClientConfig): ServerAddress {
+  const { temporalAddress: running = null, uiUrl = null } = readStack(home) ?? {};
+  // Only a server of our own has a page of which we know the address.
+  if (running !== null && uiUrl !== null && (named ?? running) === running)
+    return { connection: { address: running }, namespace: "default", uiUrl };
+  return ownServer(named ?? running);
+}
+
+function ownServer(named: string | null): ServerAddress {
+  const { connectionOptions, namespace = "default" } = loadClientConnectConfig();
+  const address = named ?? connectionOptions.address ?? "127.0.0.1:7233";
+  return { connection: { ...connectionOptions, address }, namespace, uiUrl: null };
 }
 
 const closingRetryMs = { first: 30, factor: 1.7, most: 1000 };
@@ -48,15 +59,15 @@ function retryInterceptor(): ReturnType<typeof makeGrpcRetryInterceptor> {
 
 /** Connects to Temporal. Throws TEMPORAL_UNREACHABLE naming the address that was tried. */
 export async function openSession(config: ClientConfig): Promise<Session> {
-  const { address, namespace, uiUrl } = findServer(config);
-  const { connectionOptions } = loadClientConnectConfig();
+  const { connection: options, namespace, uiUrl } = findServer(config);
   const connection = await Connection.connect({
-    ...connectionOptions,
-    address,
+    ...options,
     connectTimeout: "5s",
     interceptors: [retryInterceptor()],
   }).catch((error: unknown) => {
-    throw new ForewarmError("TEMPORAL_UNREACHABLE", `no Temporal server answers at ${address}`, { cause: error });
+    throw new ForewarmError("TEMPORAL_UNREACHABLE", `no Temporal server answers at ${options.address}`, {
+      cause: error,
+    });
   });
   return {
     client: new Client({ connection, namespace }),

@@ -75,13 +75,14 @@ function loadBalancerSpec(plan: StackPlan): ProcessSpec {
 }
 
 function workerSpec(plan: StackPlan): ProcessSpec {
-  const { paths, sockets, keys, temporalAddress } = plan;
+  const { paths, sockets, keys, temporal, temporalAddress } = plan;
   return entrySpec(plan, "worker", {
     readyDeadlineMs: 120_000,
     stopGraceMs: 20_000,
     variables: {
       FOREWARM_HOME: paths.home,
       TEMPORAL_ADDRESS: temporalAddress,
+      FOREWARM_TEMPORAL: temporal.kind === "address" ? "own" : "embedded",
       FOREWARM_RACK_SOCKET: sockets.rack,
       FOREWARM_LB_SOCKET: sockets.loadBalancer,
       FOREWARM_FLEET_KEY: keys.fleetKey,

@@ -48,14 +48,15 @@ async function readAgentBundle(config: WorkerConfig): Promise<Buffer> {
   return readFile(path);
 }
 
-async function connect(config: WorkerConfig): Promise<{ connection: NativeConnection; client: Client }> {
-  const address = config.temporalAddress;
+async function connect({ temporal }: WorkerConfig): Promise<{ connection: NativeConnection; client: Client }> {
+  const { connectionOptions, namespace } = temporal;
   try {
-    const connection = await NativeConnection.connect({ address });
-    const client = new Client({ connection: await Connection.connect({ address }), namespace: config.namespace });
+    const connection = await NativeConnection.connect(connectionOptions);
+    const client = new Client({ connection: await Connection.connect(connectionOptions), namespace });
     return { connection, client };
   } catch (error) {
-    throw new ForewarmError("TEMPORAL_UNREACHABLE", `no Temporal server answers at ${address}`, { cause: error });
+    const message = `no Temporal server answers at ${connectionOptions.address}`;
+    throw new ForewarmError("TEMPORAL_UNREACHABLE", message, { cause: error });
   }
 }
 
@@ -71,7 +72,7 @@ export async function runWorker(config: WorkerConfig, store: Promise<Store>): Pr
   const sagas = createSagaStarter(client);
   const workers = await createWorkers({
     connection,
-    namespace: config.namespace,
+    namespace: config.temporal.namespace,
     activities: activitiesByQueue(ports, { agentBundle, authorizedKey, sagas }),
     identity: `forewarm-worker@${hostname()}:${process.pid}`,
   });

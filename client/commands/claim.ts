@@ -1,9 +1,10 @@
 import { Option } from "commander";
 import type { Command } from "commander";
+import { ForewarmError, isForewarmError } from "../../domain/errors.ts";
 import type { ClaimAnswer } from "../../workflows/messages.ts";
 import type { FleetContext } from "../with-fleet.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { pause, untilInterrupted } from "../interruption.ts";
+import { abandonable, pause, untilInterrupted } from "../interruption.ts";
 import { wholeNumber } from "../whole-number.ts";
 import { withFleet } from "../with-fleet.ts";
 
@@ -38,10 +39,30 @@ export interface ClaimResult {
 }
 
 const pollMs = 500;
+/** A worker that is started again answers within this time. */
+const answerGraceMs = 10_000;
 
 interface ClaimWait {
   deadlineMs: number;
   interrupted: AbortSignal;
+}
+
+/** A call without a worker is not answered at all; whoever waits is told so. The claim may be answered later. */
+async function unlessStopped<Answer>(call: Promise<Answer>, { deadlineMs, interrupted }: ClaimWait): Promise<Answer> {
+  const silent = new AbortController();
+  const graceMs = Math.max(answerGraceMs, deadlineMs - Date.now());
+  const timer = setTimeout(() => silent.abort(), graceMs);
+  try {
+    return await abandonable(call, AbortSignal.any([interrupted, silent.signal]), () =>
+      silent.signal.aborted
+        ? new ForewarmError("COMMAND_TIMED_OUT", "the fleet did not answer", {
+            cure: "See with `forewarm doctor` and in logs/worker.log whether a worker runs.",
+          })
+        : new ForewarmError("CANCELLED", "interrupted before the fleet answered"),
+    );
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Repeats the claim until it is granted, the deadline passes or Ctrl-C; the id makes repetition harmless. */
@@ -52,7 +73,7 @@ async function claimOne(
 ): Promise<ClaimResult> {
   const startedMs = Date.now();
   for (;;) {
-    const answer = await fleet.claim(claimId);
+    const answer = await unlessStopped(fleet.claim(claimId), { deadlineMs, interrupted });
     const waitedMs = Date.now() - startedMs;
     const isLast = answer.kind === "granted" || Date.now() >= deadlineMs || interrupted.aborted;
     if (isLast) return { claimId, answer, waitedMs };
@@ -77,14 +98,29 @@ function asRecord({ claimId, answer, waitedMs }: ClaimResult): unknown {
   return { ...shared, position: answer.position, tta_seconds: answer.ttaSeconds };
 }
 
+/** The answer of these claims is not known: their ids are what it takes to ask again or to give them up. */
+function withClaimIds(error: unknown, { fleet, claimIds }: { fleet: string; claimIds: string[] }): unknown {
+  if (!isForewarmError(error) || error.code === "CLAIM_REFUSED") return error;
+  return new ForewarmError(error.code, `${error.message}; without an answer: claim ${claimIds.join(", ")}`, {
+    cause: error,
+    cure: `Ask again with \`forewarm claim ${fleet} --id ID\`, or give it up with \`forewarm release ${fleet} ID\`.`,
+  });
+}
+
 async function claim(name: string, context: FleetContext, options: ClaimOptions): Promise<void> {
   const { randomUUID } = await import("node:crypto");
   const count = wholeNumber("--count", options.count, { min: 1, max: 1000 });
   const timeoutSeconds = options.wait ? wholeNumber("--timeout", options.timeout, { min: 0, max: 86_400 }) : 0;
   const waiting = { deadlineMs: Date.now() + timeoutSeconds * 1000, interrupted: untilInterrupted() };
   const ids = options.id === undefined ? Array.from({ length: count }, () => randomUUID()) : [options.id];
-  const results = await Promise.all(ids.map((claimId) => claimOne(context, claimId, waiting)));
-  context.print.result(results.map(asRecord), () => results.map((result) => asText(result, name)).join("\n"));
+  const settled = await Promise.allSettled(ids.map((claimId) => claimOne(context, claimId, waiting)));
+  const results = settled.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
+  const unknown = ids.filter((_, index) => settled[index]?.status === "rejected");
+  // What was granted is told before anything is said of the rest: nobody else knows these ids.
+  if (results.length > 0)
+    context.print.result(results.map(asRecord), () => results.map((result) => asText(result, name)).join("\n"));
+  const failure = settled.find((outcome) => outcome.status === "rejected");
+  if (failure !== undefined) throw withClaimIds(failure.reason, { fleet: name, claimIds: unknown });
   const isQueued = results.some(({ answer }) => answer.kind === "queued");
   if (isQueued && waiting.interrupted.aborted) process.exitCode = exitCodes.interrupted;
   else if (isQueued && options.wait) process.exitCode = exitCodes.timedOut;

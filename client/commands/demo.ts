@@ -1,7 +1,9 @@
 import { Option } from "commander";
 import type { Command } from "commander";
+import type { startStack as StartStack } from "../../embedded/stack.ts";
 import type { CliContext } from "../context.ts";
 import type { Scenario } from "../demo/scenario.ts";
+import { surviveClosedOutput } from "../closed-output.ts";
 import { contextOf } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { wholeNumber } from "../whole-number.ts";
@@ -41,7 +43,7 @@ async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
     import("../demo/scenario.ts"),
     import("../../embedded/stack.ts"),
   ]);
-  const { print, style, mode } = context;
+  const { print, style } = context;
   const isDefaultTrace = flags.trace === undefined;
   const scenario = scenarios.loadScenario({
     trace: flags.trace ?? scenarios.defaultTrace,
@@ -51,27 +53,39 @@ async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
   const home = files.mkdtempSync(path.join(tmpdir(), "forewarm-demo-"));
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, interrupt);
+  surviveClosedOutput();
   const say = (line: string): void => print.note(style.dim(line));
   say(`home ${home}`);
-  const stack = await startStack({ home, isolation: flags.isolation, onProgress: say, signal: interrupted.signal });
+  const run: DemoRun = { flags, context, scenario, home, signal: interrupted.signal };
   try {
-    say(`Web UI ${stack.info.uiUrl ?? "that of your Temporal server"}   isolation ${stack.info.isolation}`);
-    await replay({ flags, context, scenario, home, signal: interrupted.signal });
-    if (process.stdout.isTTY && mode === "text" && !interrupted.signal.aborted) {
-      print.note(`The stack stays up; Ctrl-C stops it. Look around: forewarm --home ${home} status demo --hosts`);
-      await untilAborted(interrupted.signal);
-    }
+    await onStack(run, { startStack, say });
   } catch (error) {
-    await stack.stop();
+    // Kept after a failure, for its logs; of no use otherwise.
     if (!interrupted.signal.aborted) throw error;
     process.exitCode = exitCodes.interrupted;
-    return;
   }
-  await stack.stop();
-  // Kept after a failure, for its logs; of no use after a success.
   files.rmSync(home, { recursive: true, force: true });
+}
+
+async function onStack(
+  run: DemoRun,
+  { startStack, say }: { startStack: typeof StartStack; say: (line: string) => void },
+): Promise<void> {
+  const { flags, context, home, signal } = run;
+  const stack = await startStack({ home, isolation: flags.isolation, onProgress: say, signal });
+  try {
+    say(`Web UI ${stack.info.uiUrl ?? "that of your Temporal server"}   isolation ${stack.info.isolation}`);
+    await replay(run);
+    if (process.stdout.isTTY && context.mode === "text" && !signal.aborted) {
+      context.print.note(
+        `The stack stays up; Ctrl-C stops it. Look around: forewarm --home ${home} status demo --hosts`,
+      );
+      await untilAborted(signal);
+    }
+  } finally {
+    await stack.stop();
+  }
 }
 
 function dayOf(flags: DemoFlags, fallback: number | null): number | null {
@@ -84,7 +98,7 @@ async function untilAborted(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
 }
 
-interface Replay {
+interface DemoRun {
   flags: DemoFlags;
   context: CliContext;
   scenario: Scenario;
@@ -92,7 +106,7 @@ interface Replay {
   signal: AbortSignal;
 }
 
-async function replay({ flags, context, scenario, home, signal }: Replay): Promise<void> {
+async function replay({ flags, context, scenario, home, signal }: DemoRun): Promise<void> {
   const [path, files] = await Promise.all([import("node:path"), import("node:fs")]);
   const [{ openSession }, { runDemo }, { createDemoView }, { reportLines }] = await Promise.all([
     import("../session.ts"),

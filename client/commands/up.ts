@@ -2,6 +2,7 @@ import { Option, type Command } from "commander";
 import type { Isolation, StackOptions } from "../../embedded/stack.ts";
 import type { StackEntries } from "../../embedded/stack-stages.ts";
 import type { StackState } from "../../embedded/stack-state.ts";
+import { surviveClosedOutput } from "../closed-output.ts";
 import { contextOf, type CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 
@@ -50,12 +51,6 @@ async function upDetached(options: StackOptions, context: CliContext): Promise<v
   } finally {
     process.off("SIGINT", onInterrupt);
   }
-}
-
-// Whoever reads the output may leave (`up | head`); the processes of the stack must not lose their supervisor by that.
-function surviveClosedOutput(): void {
-  process.stdout.on("error", () => undefined);
-  process.stderr.on("error", () => undefined);
 }
 
 function printStack(info: StackState, { print, config }: CliContext): void {

@@ -160,6 +160,8 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const rates = [...scenario.history.slice(-scenario.leadInSteps), ...scenario.steps];
   const plan = { url, startAtMs: loadStartMs, stepMs, rates, countFromStep: scenario.leadInSteps, seed: scenario.seed };
   const load = startLoad(plan, (latest) => (progress = latest));
+  // Looked at only once the day is followed; a load that is stopped before must not end the program.
+  load.done.catch(() => undefined);
   try {
     const { minServing, standbyMin } = scenario.policy;
     await apply(demo, { version: "1", minServing, standbyMin });
