@@ -26,6 +26,8 @@ export interface DecideRequest {
 export interface LostHost {
   hostId: string;
   reason: string;
+  /** Who misses it: health checks also fail while a host restarts its application for an update. */
+  by: "balancer" | "provider";
 }
 
 export interface CapacityDependencies {
@@ -64,24 +66,41 @@ export function policyOf(template: FleetTemplate): CapacityPolicy {
   };
 }
 
-/** Requests per second since the last tick; null when the balancer began to count anew, for then it is not known. */
-export function demandSince(before: FleetState["counters"], stats: LoadBalancerStats): number | null {
-  if (before === null || before.startedAtMs !== stats.startedAtMs || stats.atMs <= before.atMs) return null;
-  return ((stats.offeredRequests - before.offered) * 1000) / (stats.atMs - before.atMs);
+/**
+ * Requests per second since the last tick; null when the balancer began to count anew, for then it is not known, and
+ * for less than half a step, for a moment's demand says nothing.
+ */
+export function demandSince(
+  before: FleetState["counters"],
+  stats: Pick<LoadBalancerStats, "startedAtMs" | "atMs" | "offeredRequests">,
+  stepMs: number,
+): number | null {
+  if (before === null || before.startedAtMs !== stats.startedAtMs) return null;
+  const windowMs = stats.atMs - before.atMs;
+  if (windowMs < stepMs / 2) return null;
+  return ((stats.offeredRequests - before.offered) * 1000) / windowMs;
 }
 
 function unhealthy(stats: LoadBalancerStats): LostHost[] {
   const reason = "it fails the load balancer's health checks";
-  return findDeadHosts(stats.backends).map((hostId) => ({ hostId, reason }));
+  return findDeadHosts(stats.backends, stats.atMs).map((hostId) => ({ hostId, reason, by: "balancer" }));
 }
 
 /** Machines the provider no longer runs; looked up every few seconds, not every tick, as clouds meter such calls. */
-async function lostMachines(provider: ComputeProvider, { template, tick }: DecideRequest): Promise<LostHost[]> {
+async function lostMachines(
+  { provider, store }: Pick<CapacityDependencies, "provider" | "store">,
+  { template, tick }: DecideRequest,
+): Promise<LostHost[]> {
   const everyTicks = Math.max(1, Math.round(machinesEverySeconds / template.demand.step_seconds));
   if (tick % everyTicks !== 0) return [];
   const machines = await provider.describe({ fleet: template.fleet });
   const gone = machines.filter((machine) => machine.state === "terminated" || machine.state === "stopped");
-  return gone.map((machine) => ({ hostId: machine.hostId, reason: `the provider reports it ${machine.state}` }));
+  if (gone.length === 0) return [];
+  // A provider remembers machines for long after their hosts were retired.
+  const known = new Set((await store.hosts(template.fleet)).map(({ hostId }) => hostId));
+  return gone.flatMap(({ hostId, state }) =>
+    known.has(hostId) ? [{ hostId, reason: `the provider reports it ${state}`, by: "provider" as const }] : [],
+  );
 }
 
 /** Measures demand since the last tick, records it, and reads what a decision needs. */
@@ -93,13 +112,13 @@ export async function observeFleet(
   const nowMs = Date.now();
   const stepMs = rules.step_seconds * 1000;
   const stats = await loadBalancer.stats(fleet);
-  const demand = demandSince(request.counters, stats);
+  const demand = demandSince(request.counters, stats, stepMs);
   await store.keepDemand({ fleet, startMs: Math.floor(nowMs / stepMs) * stepMs, stepMs, values: [demand] });
   const count = Math.ceil((forecast.history_seasons * forecast.season_seconds * 1000) / stepMs);
   const [past, leads] = await Promise.all([
     store.demand({ fleet, toMs: nowMs, stepMs, count }),
     store.leadTimeSeconds({ fleet, phase: "total", limit: leadTimesRemembered }),
   ]);
-  const lost = [...unhealthy(stats), ...(await lostMachines(provider, request))];
+  const lost = [...unhealthy(stats), ...(await lostMachines({ provider, store }, request))];
   return { lost, request, nowMs, stats, demand, past, leads, policy: policyOf(request.template) };
 }

@@ -6,6 +6,7 @@ import type { Store } from "../providers/store/store.ts";
 import type { BootstrapArguments, UpdateHostArguments } from "../workflows/messages.ts";
 import { reviveAgent } from "./agent-greeting.ts";
 import { createGoldenContent } from "./golden-content.ts";
+import { uploadSettings } from "./host-software.ts";
 import { whileHeartbeating } from "./heartbeat.ts";
 import type { Verified } from "./host-verification.ts";
 import { createVerification, endpointOf } from "./host-verification.ts";
@@ -45,6 +46,8 @@ export function createHostChangeActivities({ provider, channel, store }: HostCha
       const signal = Context.current().cancellationSignal;
       await whileHeartbeating(async () => {
         await reviveAgent(channel, endpoint);
+        // Another key may have signed since the host was made.
+        await uploadSettings(channel, endpoint, args);
         await golden.stage(endpoint, args.golden);
         const { hooks } = await golden.install(endpoint, args);
         const hook = hooks.includes("restart") ? "restart" : "reload";

@@ -10,6 +10,7 @@ import { startAgent } from "./agent-greeting.ts";
 
 const agentPollMs = 20;
 const callTimeoutMs = 30_000;
+const uploadTimeoutMs = 60_000;
 
 /** The agent and the applications of a host. */
 export interface HostSoftware {
@@ -18,8 +19,16 @@ export interface HostSoftware {
   startApplications: (endpoint: HostEndpoint, args: BootstrapArguments) => Promise<void>;
 }
 
-function settingsOf(args: BootstrapArguments): AgentSettings {
-  return { fleet: args.fleet, signingKeys: args.signingKeys, hooks: ["reload", "restart"] };
+/** Tells a host's agent its fleet and whose signatures it takes; read at each install. */
+export async function uploadSettings(
+  channel: NodeChannel,
+  endpoint: HostEndpoint,
+  { fleet, signingKeys }: Pick<BootstrapArguments, "fleet" | "signingKeys">,
+): Promise<void> {
+  const settings: AgentSettings = { fleet, signingKeys, hooks: ["reload", "restart"] };
+  const content = Buffer.from(`${JSON.stringify(settings, null, 2)}\n`);
+  const signal = Context.current().cancellationSignal;
+  await channel.upload(endpoint, { path: agentSettingsPath, content, mode: 0o644, timeoutMs: uploadTimeoutMs, signal });
 }
 
 /** A started process is not yet a listening one; waiting here spares the verification its first, failing try. */
@@ -56,12 +65,11 @@ export function createHostSoftware({
   return {
     async stageAgent(endpoint, args) {
       const signal = Context.current().cancellationSignal;
-      const upload = { timeoutMs: 60_000, signal };
+      const upload = { timeoutMs: uploadTimeoutMs, signal };
       if (!(await hasBundle(endpoint, signal))) {
         await channel.upload(endpoint, { path: agentBundlePath, content: agentBundle, mode: 0o755, ...upload });
       }
-      const settings = Buffer.from(`${JSON.stringify(settingsOf(args), null, 2)}\n`);
-      await channel.upload(endpoint, { path: agentSettingsPath, content: settings, mode: 0o644, ...upload });
+      await uploadSettings(channel, endpoint, args);
       await startAgent(channel, endpoint);
     },
 

@@ -1,3 +1,4 @@
+import { Context } from "@temporalio/activity";
 import { translateErrors } from "./translate-errors.ts";
 
 export interface SagaStart {
@@ -16,8 +17,11 @@ export interface SagaStart {
 }
 
 export interface SagaDependencies {
-  /** Starts a workflow by id; a repeated start changes nothing. Throws THROTTLED while an earlier one still ends. */
-  startWorkflow: (start: SagaStart) => Promise<void>;
+  /**
+   * Starts a workflow by id; a repeated start changes nothing, also when what it started has ended since. Throws
+   * THROTTLED while an earlier one still ends.
+   */
+  startWorkflow: (start: SagaStart, repeated?: boolean) => Promise<void>;
   /** Whether a workflow of this id is still running. */
   isRunning: (workflowId: string) => Promise<boolean>;
 }
@@ -26,7 +30,9 @@ export interface SagaDependencies {
 export function createSagaActivities({ startWorkflow, isRunning }: SagaDependencies) {
   return translateErrors({
     async startSagas(starts: SagaStart[]): Promise<void> {
-      for (const start of starts) await startWorkflow(start);
+      // An attempt that was cut off may have started some of them.
+      const repeated = Context.current().info.attempt > 1;
+      for (const start of starts) await startWorkflow(start, repeated);
     },
 
     /** Of the given workflow ids, those that no longer run: their fleet will hear nothing more from them. */

@@ -79,9 +79,9 @@ export function createTrafficActivities({ loadBalancer, store }: TrafficDependen
     },
 
     /** Waits until the host's last request ended or the deadline passed. The balancer going away ends nothing. */
-    async drainHost(request: { fleet: string; hostId: string; deadlineMs: number }): Promise<void> {
+    async drainHost({ fleet, hostId, endsAtMs }: { fleet: string; hostId: string; endsAtMs: number }): Promise<void> {
       const signal = Context.current().cancellationSignal;
-      await whileHeartbeating(() => loadBalancer.drain(request.fleet, request.hostId, request.deadlineMs, signal));
+      await whileHeartbeating(() => loadBalancer.drain(fleet, hostId, Math.max(0, endsAtMs - Date.now()), signal));
     },
   });
 }

@@ -23,8 +23,15 @@ export function unchangedGolden(current: FleetDescription | null, digest: string
   return wanted?.digest === digest ? wanted : null;
 }
 
+/** Hosts will take it for long enough, and trust who signed it. */
+function isStillGood(golden: GoldenReference, { file, key }: { file: TemplateFile; key: SigningKey }): boolean {
+  const halfMs = (file.template.golden.valid_hours * 3_600_000) / 2;
+  return golden.keyId === key.keyId && golden.expiresAtMs - Date.now() > halfMs;
+}
+
 /**
- * Signs the template's golden configuration as a new epoch if its content changed, stores it, and sends the template
+ * Signs the template's golden configuration as a new epoch if its content changed, half of its validity is over or
+ * another key signs now, stores it, and sends the template
  * to its fleet, which is started when it does not exist.
  */
 export async function applyTemplate(
@@ -35,7 +42,8 @@ export async function applyTemplate(
   const current = await describeIfExists(fleet);
   const signingKeys = [key.publicKey];
   const unchanged = unchangedGolden(current, goldenDigest(file));
-  if (unchanged !== null) return fleet.apply({ template: file.template, golden: unchanged, signingKeys });
+  if (unchanged !== null && isStillGood(unchanged, { file, key }))
+    return fleet.apply({ template: file.template, golden: unchanged, signingKeys });
   const epoch = Math.max(current?.golden?.epoch ?? 0, current?.goldenChange?.to.epoch ?? 0) + 1;
   const { reference, blobs } = signGolden(file, { epoch, key });
   await sendBlobs(client, { fleet: file.template.fleet, blobs });

@@ -34,6 +34,9 @@ export interface FleetHandle {
   release: (claimId: string) => Promise<ReleaseAnswer>;
   promote: (hostId: string) => Promise<HostAnswer>;
   demote: (hostId: string) => Promise<HostAnswer>;
+  cordon: (hostId: string) => Promise<HostAnswer>;
+  uncordon: (hostId: string) => Promise<HostAnswer>;
+  replace: (hostId: string) => Promise<HostAnswer>;
   /** Totals and all hosts, page after page. */
   describe: () => Promise<FleetDescription>;
   template: () => Promise<FleetTemplate | null>;
@@ -46,14 +49,21 @@ function isErrorCode(code: string): code is ErrorCode {
   return code in errorCatalogue;
 }
 
+/** The code that the fleet or one of its activities failed with; it lies below Temporal's own failures. */
+function refusalIn(error: unknown): { code: ErrorCode; message: string } | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ApplicationFailure && isErrorCode(cause.type ?? ""))
+      return { code: cause.type as ErrorCode, message: cause.message };
+  }
+  return null;
+}
+
 function asForewarmError(error: unknown, fleet: string): unknown {
   if (error instanceof WorkflowNotFoundError) {
     return new ForewarmError("FLEET_UNKNOWN", `there is no fleet ${fleet}`, { cause: error });
   }
-  const cause = error instanceof WorkflowUpdateFailedError ? error.cause : null;
-  if (cause instanceof ApplicationFailure && isErrorCode(cause.type ?? "")) {
-    return new ForewarmError(cause.type as ErrorCode, cause.message, { cause: error });
-  }
+  const refusal = refusalIn(error);
+  if (refusal !== null) return new ForewarmError(refusal.code, refusal.message, { cause: error });
   if (error instanceof Error && isGrpcServiceError(error.cause)) {
     return new ForewarmError(
       "TEMPORAL_UNREACHABLE",
@@ -134,6 +144,9 @@ export function openFleet(client: Client, fleet: string): FleetHandle {
       limited(() => told(untilProcessed(() => handle.executeUpdate(messages.releaseUpdate, { args: [{ claimId }] })))),
     promote: (hostId) => told(handle.executeUpdate(messages.promoteUpdate, { args: [{ hostId }] })),
     demote: (hostId) => told(handle.executeUpdate(messages.demoteUpdate, { args: [{ hostId }] })),
+    cordon: (hostId) => told(handle.executeUpdate(messages.cordonUpdate, { args: [{ hostId }] })),
+    uncordon: (hostId) => told(handle.executeUpdate(messages.uncordonUpdate, { args: [{ hostId }] })),
+    replace: (hostId) => told(handle.executeUpdate(messages.replaceUpdate, { args: [{ hostId }] })),
     describe: () => told(describeAll(handle)),
     template: () => told(handle.query(messages.templateQuery)),
     lookUp: (request) =>

@@ -35,6 +35,7 @@ export function sha256Hex(content: Buffer | string): string {
 export function readSigningKey(path: string): SigningKey {
   try {
     const key = createPrivateKey(readFileSync(path));
+    if (key.asymmetricKeyType !== "ed25519") throw new Error(`it is of type ${key.asymmetricKeyType}`);
     const raw = createPublicKey(key).export({ type: "spki", format: "der" }).subarray(-rawPublicKeyBytes);
     return {
       publicKey: raw.toString("base64"),
@@ -77,10 +78,14 @@ export function signGolden(file: TemplateFile, request: { epoch: number; key: Si
   const bundle = Buffer.from(JSON.stringify(signManifest(manifest, request.key)));
   const blobs = new Map(file.files.map(({ content }) => [sha256Hex(content), content]));
   blobs.set(sha256Hex(bundle), bundle);
-  return {
-    reference: { epoch: request.epoch, digest: manifestDigest(manifest, sha256Hex), bundle: sha256Hex(bundle) },
-    blobs,
+  const reference = {
+    epoch: request.epoch,
+    digest: manifestDigest(manifest, sha256Hex),
+    bundle: sha256Hex(bundle),
+    expiresAtMs: manifest.expiresAtMs,
+    keyId: request.key.keyId,
   };
+  return { reference, blobs };
 }
 
 function chunksOf(sha256: string, content: Buffer): BlobChunk[] {

@@ -6,6 +6,7 @@ import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerDown } from "./commands/down.ts";
 import { registerDemote, registerPromote, registerRelease } from "./commands/host-moves.ts";
+import { registerHost } from "./commands/host.ts";
 import { registerInit } from "./commands/init.ts";
 import { registerPlan } from "./commands/plan.ts";
 import { registerSchema } from "./commands/schema.ts";
@@ -25,7 +26,7 @@ const commandGroups: readonly { title: string; commands: readonly Register[] }[]
   { title: "Embedded stack:", commands: [registerUp, registerDown, registerDemo] },
   { title: "Templates:", commands: [registerInit, registerValidate, registerSchema] },
   { title: "Fleets:", commands: [registerPlan, registerApply, registerStatus, registerWatch] },
-  { title: "Hosts:", commands: [registerClaim, registerRelease, registerPromote, registerDemote] },
+  { title: "Hosts:", commands: [registerClaim, registerRelease, registerPromote, registerDemote, registerHost] },
   { title: "Operation:", commands: [registerDoctor, registerWorker, registerComplete] },
 ];
 

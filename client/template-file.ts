@@ -22,5 +22,8 @@ export async function readTemplateFile(file: string): Promise<TemplateFile> {
     content: source === undefined ? Buffer.from(content ?? "") : await readFile(resolve(folder, source)),
   }));
   const image = { source: resolve(folder, template.image.source) };
-  return { template: { ...template, image }, files: await Promise.all(files), warnings };
+  // Contents travel in the signed bundle alone: the template is in every message of the fleet, for all to read.
+  const named = template.golden.files.map(({ content: _content, ...rest }) => rest);
+  const golden = { ...template.golden, files: named };
+  return { template: { ...template, image, golden }, files: await Promise.all(files), warnings };
 }

@@ -34,6 +34,7 @@ export const limits = {
   lookUpPageBytesMax: 64 * 1024,
   lookUpPageRowsMax: 500,
   launchBatchHostsMax: 100,
+  sagaStartsPerCallMax: 10,
   /** Longest Unix socket path that both Linux (108) and macOS (104) take, with its closing zero. */
   socketPathBytesMax: 103,
   processLogBytesMax: 16 * 1024 * 1024,

@@ -177,6 +177,7 @@ const loadBalancerSchema = z.strictObject({
     .default(0)
     .meta({ description: "A new host's share grows over this time." }),
   drain_deadline_seconds: seconds
+    .max(3600)
     .default(30)
     .meta({ description: "Longest wait for open requests of a leaving host." }),
   health_check: z

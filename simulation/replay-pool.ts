@@ -188,6 +188,7 @@ function newHost(pool: ReplayPool, leadSeconds: number, state: "booting" | "serv
     epoch: pool.goldenEpoch,
     digest: pool.golden.digest,
     verifiedAtMs: 0,
+    cordoned: false,
     readyAtMs: pool.nowMs + leadSeconds * 1000,
     decidedAtMs: pool.nowMs,
     used: state === "serving",

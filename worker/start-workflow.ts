@@ -11,18 +11,29 @@ function reusePolicy(start: SagaStart): "REJECT_DUPLICATE" | "ALLOW_DUPLICATE" {
   return start.workflow === workflowNames.bootstrapHost ? "REJECT_DUPLICATE" : "ALLOW_DUPLICATE";
 }
 
+/** Whether the newest run of the id, ended or not, is of this very start. */
+async function isStarted(client: Client, { workflowId, startId }: SagaStart): Promise<boolean> {
+  const newest = await client.workflow
+    .getHandle(workflowId)
+    .describe()
+    .catch((error: unknown) => {
+      if (error instanceof WorkflowNotFoundError) return null;
+      throw error;
+    });
+  return newest?.memo?.["startId"] === startId;
+}
+
 /** A saga tells its fleet before it ends, so the next one of the same host may come a moment too early. */
 async function checkSameStart(client: Client, start: SagaStart): Promise<void> {
-  if (start.startId === null) return;
-  const { memo } = await client.workflow.getHandle(start.workflowId).describe();
-  if (memo?.["startId"] === start.startId) return;
+  if (start.startId === null || (await isStarted(client, start))) return;
   throw new ForewarmError("THROTTLED", `an earlier ${start.workflowId} has not ended yet`);
 }
 
 /** How activities start sagas: by id, so that a repeated start changes nothing. */
 export function createSagaStarter(client: Client): SagaDependencies {
   return {
-    async startWorkflow(start) {
+    async startWorkflow(start, repeated = false) {
+      if (repeated && start.startId !== null && (await isStarted(client, start))) return;
       const options = {
         workflowId: start.workflowId,
         taskQueue: taskQueues.workflows,

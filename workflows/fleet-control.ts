@@ -1,66 +1,29 @@
-import type { CapacityTargets, HostRecord, WaitingClaim } from "../domain/host/fleet-state.ts";
-import { findHost, isBootstrapping } from "../domain/host/fleet-state.ts";
+import type { DecideRequest } from "../activities/fleet-observation.ts";
+import { planPool } from "../domain/capacity/plan-pool.ts";
+import { heldByDemand, isStandby, poolForPlan } from "../domain/host/fleet-pool.ts";
+import type { CapacityTargets, WaitingClaim } from "../domain/host/fleet-state.ts";
+import { isBootstrapping } from "../domain/host/fleet-state.ts";
 import {
   addNotice,
   claimHost,
   claimableHosts,
-  demoteHost,
   grantWaiting,
   isUnfilled,
   moveHost,
-  takeHost,
   withdrawDemandClaims,
 } from "../domain/host/fleet-transitions.ts";
 import { planGoldenSteps } from "../domain/host/golden-change.ts";
-import type { PoolForPlan } from "../domain/capacity/plan-pool.ts";
-import { planPool } from "../domain/capacity/plan-pool.ts";
-import type { DecideRequest, LostHost } from "../activities/fleet-observation.ts";
-import type { GrantRow } from "../activities/traffic.ts";
 import { failureReason } from "./failure-reason.ts";
-import type { HostAnswer } from "./messages.ts";
+import { keepGrant, withdrawnRow } from "./fleet-grants.ts";
+import { demote, loseHosts, retireReplaced } from "./fleet-hosts.ts";
 import { launch } from "./fleet-launch.ts";
 import type { FleetRun, UpdatePlan } from "./fleet-run.ts";
-import { hostId, inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
+import { inBackground, publish, startRetirements, startUpdates } from "./fleet-run.ts";
 import { capacity } from "./proxies.ts";
-
-/** Hosts that one notice about lost hosts names. */
-const lostHostsNamedMax = 3;
 
 export function modeOf(run: FleetRun): "observe" | "advise" | "act" {
   const template = run.state.template;
   return template?.capacity.mode ?? (template?.provider.kind === "local" ? "act" : "advise");
-}
-
-/** Records a grant with the next publish; those of a fleet's first fill are no claims. */
-export function keepGrant(
-  run: FleetRun,
-  { claim, host, kind }: { claim: WaitingClaim; host: HostRecord; kind: GrantRow["kind"] },
-): void {
-  if (claim.source === "fill") return;
-  run.grantRows.push({
-    claimId: claim.claimId,
-    hostId: hostId(run, host),
-    kind,
-    requestedAtMs: claim.requestedAtMs,
-    grantedAtMs: Date.now(),
-    epoch: host.epoch,
-    goldenEpoch: run.state.golden?.epoch ?? 0,
-    readyAtMs: host.verifiedAtMs,
-  });
-}
-
-function withdrawnRow(run: FleetRun, { claimId, requestedAtMs }: WaitingClaim): GrantRow {
-  const goldenEpoch = run.state.golden?.epoch ?? 0;
-  return {
-    claimId,
-    hostId: "",
-    kind: "withdrawn",
-    requestedAtMs,
-    grantedAtMs: Date.now(),
-    epoch: 0,
-    goldenEpoch,
-    readyAtMs: 0,
-  };
 }
 
 /** Demand wants more serving hosts: one claim each, granted from standby at once or left waiting. */
@@ -72,26 +35,6 @@ function claimForDemand(run: FleetRun, count: number): void {
     const outcome = claimHost(run.state, claim);
     if (outcome.kind === "granted") keepGrant(run, { claim, host: outcome.host, kind: "warm" });
   }
-}
-
-/** Hosts that demand, not a claim by name, keeps in rotation. */
-function heldByDemand(run: FleetRun): HostRecord[] {
-  const inRotation: readonly HostRecord["state"][] = ["promoting", "serving", "updating"];
-  return run.state.hosts.filter((host) => host.claimId === null && inRotation.includes(host.state));
-}
-
-function poolForPlan(run: FleetRun): PoolForPlan {
-  const { hosts, template } = run.state;
-  const claimable = claimableHosts(run.state).length;
-  const leaving: readonly HostRecord["state"][] = ["failed", "quarantined", "retiring"];
-  return {
-    serving: heldByDemand(run).length,
-    claimable,
-    otherStandby: hosts.filter((host) => host.state === "standby" || host.state === "refreshing").length - claimable,
-    inFlight: hosts.filter((host) => isBootstrapping(host) || host.state === "draining").length,
-    leaving: hosts.filter((host) => leaving.includes(host.state) || host.claimId !== null).length,
-    maxHosts: template?.capacity.max_hosts ?? 0,
-  };
 }
 
 function grantLate(run: FleetRun): void {
@@ -108,7 +51,7 @@ function act(run: FleetRun, targets: CapacityTargets): void {
   const waiting = state.waiting.length - operators;
   const plan = planPool(
     { servingTarget: targets.serving, standbyTarget: targets.standby + operators },
-    poolForPlan(run),
+    poolForPlan(run.state),
   );
   claimForDemand(run, plan.promote + Math.max(0, plan.shortfall - waiting));
   for (const claim of withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall))) {
@@ -116,45 +59,13 @@ function act(run: FleetRun, targets: CapacityTargets): void {
     // Nothing changes for the balancer, yet the row must reach the store with the next publish.
     run.publishedVersion = 0;
   }
-  const serving = heldByDemand(run).filter((host) => host.state === "serving");
+  const serving = heldByDemand(run.state).filter((host) => host.state === "serving" && !host.cordoned);
   demote(
     run,
     serving.sort((left, right) => left.epoch - right.epoch || right.sinceMs - left.sinceMs).slice(0, plan.demote),
   );
   retireStandby(run, plan.retire);
   if (!run.ending) launch(run, plan.launch, targets.decidedAtMs);
-}
-
-/** Takes hosts out of rotation: they drain, are verified again, and join standby. */
-export function demote(run: FleetRun, hosts: HostRecord[]): void {
-  const golden = run.state.golden;
-  if (golden === null || hosts.length === 0) return;
-  for (const host of hosts) demoteHost(run.state, host, { next: "standby", nowMs: Date.now() });
-  // The balancer must know before the saga waits for the last request, else new ones would keep coming.
-  inBackground(run, "draining", async () => {
-    await publish(run);
-    await startUpdates(
-      run,
-      hosts.map((host) => ({ host, reason: "demote", drain: true, golden })),
-    );
-  });
-}
-
-/** Puts a named standby host into rotation. */
-export async function promoteByName(run: FleetRun, id: string): Promise<HostAnswer> {
-  const host = findHost(run.state, id);
-  if (host === undefined) throw new Error(`no host ${id}`);
-  const claim: WaitingClaim = {
-    claimId: `promote/${id}/${run.state.stateVersion}`,
-    source: "operator",
-    requestedAtMs: Date.now(),
-  };
-  takeHost(run.state, claim, { host, nowMs: Date.now() });
-  run.state.totals.claims += 1;
-  run.state.totals.warmHits += 1;
-  keepGrant(run, { claim, host, kind: "warm" });
-  await publish(run);
-  return { hostId: id, state: host.state };
 }
 
 function retireStandby(run: FleetRun, count: number): void {
@@ -170,34 +81,11 @@ export function actAgain(run: FleetRun): void {
   if (modeOf(run) === "act") act(run, { ...targets, decidedAtMs: Date.now() });
 }
 
-/** Marks hosts as lost wherever they are; the retirement frees what they held. */
-export function loseHosts(run: FleetRun, lost: readonly LostHost[]): void {
-  const gone: readonly HostRecord["state"][] = ["failed", "quarantined", "retiring", "retired"];
-  const hostIdsByReason = new Map<string, string[]>();
-  for (const { hostId: id, reason } of lost) {
-    const host = findHost(run.state, id);
-    if (host === undefined || gone.includes(host.state) || isBootstrapping(host)) continue;
-    moveHost(run.state, host, { to: "failed", nowMs: Date.now() });
-    hostIdsByReason.set(reason, [...(hostIdsByReason.get(reason) ?? []), id]);
-    run.poolChanged = true;
-    run.dirty = true;
-  }
-  for (const [reason, ids] of hostIdsByReason) addNotice(run.state, Date.now(), `${lostText(ids)} lost: ${reason}`);
-}
-
-/** A machine that restarts loses all its hosts at once: one notice, not one for each. */
-function lostText(hostIds: readonly string[]): string {
-  const named = hostIds.slice(0, lostHostsNamedMax).join(", ");
-  const others = hostIds.length - lostHostsNamedMax;
-  if (hostIds.length === 1) return `${named} was`;
-  return others > 0 ? `${named} and ${others} more were` : `${named} were`;
-}
-
 function poolForDecision(run: FleetRun): DecideRequest["pool"] {
   const { hosts } = run.state;
-  const standby = hosts.filter((host) => host.state === "standby" || host.state === "refreshing");
+  const standby = hosts.filter((host) => isStandby(host) && !host.cordoned);
   return {
-    serving: heldByDemand(run).length,
+    serving: heldByDemand(run.state).length,
     standby: standby.length,
     settling: hosts.filter((host) => host.state === "draining" && host.next === "standby").length,
     bootstrappingSinceMs: hosts.filter(isBootstrapping).map((host) => host.sinceMs),
@@ -223,10 +111,16 @@ export async function tick(run: FleetRun): Promise<void> {
       addNotice(state, Date.now(), `no decision, targets held: ${failureReason(error).message}`);
       return null;
     });
-  if (answer === null) return;
+  if (answer === null) {
+    // The balancer may have lost the fleet altogether, and learns of it anew with the next publish.
+    run.publishedVersion = 0;
+    return;
+  }
   state.counters = answer.counters;
   state.targets = answer.targets;
   loseHosts(run, answer.lost);
+  // A fleet that was made again begins below what the balancer has seen of its predecessor.
+  if (answer.balancerVersion > state.stateVersion) state.stateVersion = answer.balancerVersion + 1;
   if (answer.balancerVersion !== run.publishedVersion) run.publishedVersion = 0;
   if (modeOf(run) === "act" && answer.targets.validUntilMs >= Date.now()) act(run, answer.targets);
 }
@@ -274,6 +168,7 @@ function retireFailed(run: FleetRun): void {
 export async function advance(run: FleetRun): Promise<void> {
   followGolden(run);
   grantLate(run);
+  retireReplaced(run);
   retireFailed(run);
   await publish(run);
 }

@@ -1,7 +1,9 @@
 import type { LaunchHostsAnswer, LaunchHostsRequest } from "../activities/launch.ts";
 import type { HostRecord } from "../domain/host/fleet-state.ts";
 import { findHost, isBootstrapping } from "../domain/host/fleet-state.ts";
+import { shortList } from "../domain/host/describe-fleet.ts";
 import { addNotice, moveHost, planHosts } from "../domain/host/fleet-transitions.ts";
+import { limits } from "../domain/limits.ts";
 import { failureReason } from "./failure-reason.ts";
 import type { FleetRun } from "./fleet-run.ts";
 import { firstRunId, hostId, inBackground } from "./fleet-run.ts";
@@ -38,20 +40,27 @@ function requestFor(run: FleetRun, hosts: HostRecord[], decidedAtMs: number): La
 
 function giveUp(run: FleetRun, { missing }: LaunchHostsAnswer): void {
   const { state } = run;
+  const hostIdsByFailure = new Map<string, string[]>();
   for (const { hostId: id, reason } of missing) {
     const host = findHost(state, id);
     if (host === undefined || !isBootstrapping(host)) continue;
     moveHost(state, host, { to: "failed", nowMs: Date.now() });
     state.hostStarts -= 1;
     run.zonesHeldUntilMs[host.zone] = Date.now() + zoneHoldMs;
-    addNotice(state, Date.now(), `${id} was not launched in zone ${host.zone}: ${reason}`);
+    const how = `not launched in zone ${host.zone}: ${reason}`;
+    hostIdsByFailure.set(how, [...(hostIdsByFailure.get(how) ?? []), id]);
   }
+  for (const [how, ids] of hostIdsByFailure) addNotice(state, Date.now(), `${shortList(ids)} ${how}`);
 }
 
 /** Launches as one batch, in zones that may have room; with none of those the next decision tries again. */
-export function launch(run: FleetRun, count: number, decidedAtMs: number): void {
+export function launch(run: FleetRun, wanted: number, decidedAtMs: number): void {
   const zones = zonesWithRoom(run);
-  if (zones.length === 0) return;
+  const underWay = run.state.hosts.filter(isBootstrapping).length;
+  const count = Math.min(wanted, limits.launchBatchHostsMax, limits.bootstrapsInFlightMax - underWay);
+  if (zones.length === 0 || count <= 0) return;
+  // What is more than one batch follows at once, until as many are under way as may be.
+  run.poolChanged ||= count < wanted;
   const hosts = planHosts(run.state, count, { nowMs: Date.now(), zones });
   const request = requestFor(run, hosts, decidedAtMs);
   if (request === null) return;

@@ -2,6 +2,7 @@ import { condition, log, uuid4, workflowInfo } from "@temporalio/workflow";
 import type { FleetState, HostRecord } from "../domain/host/fleet-state.ts";
 import { hostIdOf } from "../domain/host/fleet-state.ts";
 import { addNotice, moveHost, rotation } from "../domain/host/fleet-transitions.ts";
+import { limits } from "../domain/limits.ts";
 import type { GrantRow, PublishRequest } from "../activities/traffic.ts";
 import type { SagaStart } from "../activities/sagas.ts";
 import { failureReason } from "./failure-reason.ts";
@@ -29,7 +30,7 @@ export interface FleetRun {
   zonesHeldUntilMs: Record<string, number>;
 }
 
-export function createFleetRun(state: FleetState): FleetRun {
+export function createFleetRun(state: FleetState, grantRows: GrantRow[] = []): FleetRun {
   return {
     state,
     dirty: true,
@@ -37,7 +38,7 @@ export function createFleetRun(state: FleetState): FleetRun {
     publishedVersion: 0,
     publishing: false,
     ending: false,
-    grantRows: [],
+    grantRows,
     inFlight: 0,
     zonesHeldUntilMs: {},
   };
@@ -59,15 +60,22 @@ function publishRequest(run: FleetRun): PublishRequest | null {
 }
 
 /** Quick way first; the regular activity is tried until the balancer and the store have taken it. */
+async function send(request: PublishRequest): Promise<{ endpoint: string }> {
+  return quickTraffic.publish(request).catch((error: unknown) => {
+    log.warn("publishing as a regular activity", { reason: failureReason(error).message });
+    const summary = `state ${request.stateVersion} to the load balancer`;
+    return traffic.publish.executeWithOptions({ summary }, [request]);
+  });
+}
+
 async function publishOnce(run: FleetRun): Promise<void> {
   const request = publishRequest(run);
   if (request === null) return;
   const promoted = run.state.hosts.filter((host) => host.state === "promoting");
-  const { endpoint } = await quickTraffic.publish(request).catch((error: unknown) => {
-    log.warn("publishing as a regular activity", { reason: failureReason(error).message });
-    return traffic.publish.executeWithOptions({ summary: `state ${request.stateVersion} to the load balancer` }, [
-      request,
-    ]);
+  const { endpoint } = await send(request).catch((error: unknown) => {
+    // The claims were answered: their rows go with a later publish.
+    run.grantRows.unshift(...request.grants);
+    throw error;
   });
   run.publishedVersion = request.stateVersion;
   run.state.endpoint = endpoint;
@@ -135,19 +143,28 @@ export async function startUpdates(run: FleetRun, plans: UpdatePlan[]): Promise<
   if (template === null) return;
   const starts = plans.map(({ host, reason, drain, golden }) => {
     const install = host.digest === golden.digest ? null : { fence: run.state.nextFence++ };
-    return sagaOf(run, { fleet, hostId: hostId(run, host), reason, drain, install, golden, template });
+    const { signingKeys } = run.state;
+    return sagaOf(run, { fleet, hostId: hostId(run, host), reason, drain, install, golden, signingKeys, template });
   });
-  await sagas.startSagas.executeWithOptions({ summary: startSummary(starts) }, [starts]);
+  await startAll(starts);
 }
 
-function startSummary(starts: SagaStart[]): string {
+/** Each start carries the template, so a payload holds a few of them. */
+async function startAll(starts: readonly SagaStart[]): Promise<void> {
+  for (let from = 0; from < starts.length; from += limits.sagaStartsPerCallMax) {
+    const part = starts.slice(from, from + limits.sagaStartsPerCallMax);
+    await sagas.startSagas.executeWithOptions({ summary: startSummary(part) }, [part]);
+  }
+}
+
+function startSummary(starts: readonly SagaStart[]): string {
   return starts
     .map((start) => start.summary)
     .join(", ")
     .slice(0, 200);
 }
 
-/** Starts the sagas that destroy and release hosts. */
+/** Starts the sagas that destroy and release hosts; those still in rotation are drained first. */
 export function startRetirements(run: FleetRun, hosts: HostRecord[]): void {
   const { template, fleet } = run.state;
   if (template === null || hosts.length === 0) return;
@@ -157,7 +174,7 @@ export function startRetirements(run: FleetRun, hosts: HostRecord[]): void {
     return {
       workflow: workflowNames.retireHost,
       workflowId: workflowIds.retireHost(fleet, id),
-      args: { fleet, hostId: id, drain: false, drainDeadlineSeconds },
+      args: { fleet, hostId: id, drain: host.state === "draining", drainDeadlineSeconds },
       summary: `retire ${id}`,
       fleet,
       hostId: id,
@@ -165,9 +182,7 @@ export function startRetirements(run: FleetRun, hosts: HostRecord[]): void {
       startId: null,
     };
   });
-  inBackground(run, "starting retirements", () =>
-    sagas.startSagas.executeWithOptions({ summary: startSummary(starts) }, [starts]),
-  );
+  inBackground(run, "starting retirements", () => startAll(starts));
 }
 
 export function firstRunId(): string {

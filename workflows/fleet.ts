@@ -16,11 +16,27 @@ import type {
   UpdateOutcome,
   WaitingClaim,
 } from "../domain/host/fleet-state.ts";
-import { emptyFleetState, findHost, packFleetState, unpackFleetState } from "../domain/host/fleet-state.ts";
-import { addNotice, claimHost, endBootstrap, endUpdate, removeHost } from "../domain/host/fleet-transitions.ts";
+import {
+  emptyFleetState,
+  findHost,
+  isBootstrapping,
+  packFleetState,
+  unpackFleetState,
+} from "../domain/host/fleet-state.ts";
+import {
+  addNotice,
+  claimHost,
+  endBootstrap,
+  endUpdate,
+  isLeaving,
+  removeHost,
+} from "../domain/host/fleet-transitions.ts";
 import { proposeGolden, refuseGolden } from "../domain/host/golden-change.ts";
 import { limits } from "../domain/limits.ts";
-import { actAgain, advance, demote, keepGrant, loseHosts, modeOf, promoteByName, tick } from "./fleet-control.ts";
+import { failureReason } from "./failure-reason.ts";
+import { actAgain, advance, modeOf, tick } from "./fleet-control.ts";
+import { keepGrant } from "./fleet-grants.ts";
+import { cordon, demote, loseHosts, promoteByName, replace, uncordon } from "./fleet-hosts.ts";
 import { reconcileSagas } from "./fleet-reconcile.ts";
 import type { FleetRun } from "./fleet-run.ts";
 import { createFleetRun, hostId, publish } from "./fleet-run.ts";
@@ -94,9 +110,13 @@ async function release(run: FleetRun, claimId: string): Promise<ReleaseAnswer> {
   return { claimId, hostId: hostId(run, host) };
 }
 
-function hostIn(state: FleetState, request: { hostId: string }, wanted: HostRecord["state"]): HostRecord {
+function hostOf(state: FleetState, request: { hostId: string }): HostRecord {
   const host = findHost(state, request.hostId);
-  if (host === undefined) return refuse("NOT_FOUND", `fleet ${state.fleet} has no host ${request.hostId}`);
+  return host ?? refuse("NOT_FOUND", `fleet ${state.fleet} has no host ${request.hostId}`);
+}
+
+function hostIn(state: FleetState, request: { hostId: string }, wanted: HostRecord["state"]): HostRecord {
+  const host = hostOf(state, request);
   if (host.state !== wanted) return refuse("POLICY_REFUSED", `${request.hostId} is ${host.state}, not ${wanted}`);
   return host;
 }
@@ -108,8 +128,51 @@ async function demoteByName(run: FleetRun, request: { hostId: string }): Promise
   return { hostId: request.hostId, state: host.state };
 }
 
+/** What is being made or destroyed has nothing to hold back. */
+function checkCordon(state: FleetState, request: { hostId: string }): void {
+  const host = hostOf(state, request);
+  const ending: readonly HostRecord["state"][] = ["failed", "retiring", "retired"];
+  if (isBootstrapping(host) || ending.includes(host.state))
+    refuse("POLICY_REFUSED", `${request.hostId} is ${host.state}; only hosts that stand by or serve are cordoned`);
+}
+
+function cordonByName(run: FleetRun, request: { hostId: string }): HostAnswer {
+  const host = hostOf(run.state, request);
+  cordon(run, host);
+  return { hostId: request.hostId, state: host.state };
+}
+
+/** What is being made, changed or destroyed is not replaced under way, nor what a claim holds. */
+function checkReplace(state: FleetState, request: { hostId: string }): void {
+  const host = hostOf(state, request);
+  const replaceable: readonly HostRecord["state"][] = ["standby", "quarantined", "serving"];
+  if (!replaceable.includes(host.state))
+    refuse("POLICY_REFUSED", `${request.hostId} is ${host.state}; wait until it stands by, serves or is in quarantine`);
+  if (host.claimId !== null)
+    refuse("POLICY_REFUSED", `${request.hostId} is held by claim ${host.claimId}; release it first`);
+}
+
+function replaceByName(run: FleetRun, request: { hostId: string }): HostAnswer {
+  const host = hostOf(run.state, request);
+  replace(run, host);
+  return { hostId: request.hostId, state: host.state };
+}
+
+function checkUncordon(state: FleetState, request: { hostId: string }): void {
+  const host = hostOf(state, request);
+  if (host.state === "quarantined" && host.next === "standby")
+    refuse("POLICY_REFUSED", `${request.hostId} is being verified already`);
+}
+
+function uncordonByName(run: FleetRun, request: { hostId: string }): HostAnswer {
+  const host = hostOf(run.state, request);
+  uncordon(run, host);
+  return { hostId: request.hostId, state: host.state };
+}
+
 function checkClaimable(run: FleetRun, request: { hostId: string }): void {
   const host = hostIn(run.state, request, "standby");
+  if (host.cordoned) refuse("POLICY_REFUSED", `${request.hostId} is cordoned`);
   if (host.digest !== run.state.golden?.digest)
     refuse("POLICY_REFUSED", `${request.hostId} does not hold the golden configuration yet`);
 }
@@ -128,7 +191,7 @@ function onUpdateEnded(run: FleetRun, outcome: UpdateOutcome): void {
 
 function onRetireEnded(run: FleetRun, id: string): void {
   const host = findHost(run.state, id);
-  if (host?.state === "retiring") removeHost(run.state, host, Date.now());
+  if (host !== undefined && isLeaving(host)) removeHost(run.state, host, Date.now());
   run.dirty = true;
 }
 
@@ -157,6 +220,18 @@ function setHandlers(run: FleetRun): void {
     validator: (request) => void hostIn(state, request, "serving"),
     description: "Take a named serving host back to standby",
   });
+  setHandler(messages.cordonUpdate, (request) => cordonByName(run, request), {
+    validator: (request) => checkCordon(state, request),
+    description: "Hold a host back: not claimed, updated, demoted or retired until uncordoned",
+  });
+  setHandler(messages.uncordonUpdate, (request) => uncordonByName(run, request), {
+    validator: (request) => checkUncordon(state, request),
+    description: "Give a host back to the fleet; one in quarantine is verified first",
+  });
+  setHandler(messages.replaceUpdate, (request) => replaceByName(run, request), {
+    validator: (request) => checkReplace(state, request),
+    description: "Destroy a host and let another take its place; a serving one leaves once the others suffice",
+  });
   setHandler(messages.describeQuery, (request) => describeFleet(state, { ...request, mode: modeOf(run) }), {
     description: "Counts, targets and one page of hosts",
   });
@@ -164,7 +239,7 @@ function setHandlers(run: FleetRun): void {
   setHandler(messages.bootstrapEndedSignal, (outcome) => onBootstrapEnded(run, outcome));
   setHandler(messages.updateEndedSignal, (outcome) => onUpdateEnded(run, outcome));
   setHandler(messages.retireEndedSignal, (ended) => onRetireEnded(run, ended.hostId));
-  setHandler(messages.hostLostSignal, (lost) => loseHosts(run, [lost]));
+  setHandler(messages.hostLostSignal, (lost) => loseHosts(run, [{ ...lost, by: "provider" }]));
 }
 
 function mustContinueAsNew({ historyEventsMax = limits.fleetHistoryEventsMax }: FleetArguments): boolean {
@@ -184,12 +259,13 @@ function nextTickMs(run: FleetRun): number {
 
 /** Nothing is under way that the next run would not know of. */
 function isQuiet(run: FleetRun): boolean {
-  return run.inFlight === 0 && run.grantRows.length === 0 && !run.publishing && allHandlersFinished();
+  return run.inFlight === 0 && !run.publishing && allHandlersFinished();
 }
 
 /** Goes on deciding and granting until nothing is under way: a launch can last, and claims must not wait for it. */
 async function controlLoop(run: FleetRun, args: FleetArguments): Promise<void> {
-  let tickAtMs = Date.now();
+  // A run that goes on keeps to the grid: a step cut short would measure the demand of a moment.
+  let tickAtMs = args.state === undefined ? Date.now() : nextTickMs(run);
   while (!(run.ending && isQuiet(run))) {
     await condition(() => run.dirty || (run.ending && isQuiet(run)), Math.max(1, tickAtMs - Date.now()));
     run.ending ||= mustContinueAsNew(args);
@@ -200,17 +276,9 @@ async function controlLoop(run: FleetRun, args: FleetArguments): Promise<void> {
       reconcileSagas(run);
     }
     actAgain(run);
-    await advance(run).catch((error: unknown) => addNotice(run.state, Date.now(), String(error)));
-    if (run.ending) await publishLeftovers(run);
+    await advance(run).catch((error: unknown) => addNotice(run.state, Date.now(), failureReason(error).message));
     setCurrentDetails(fleetDetails(run.state));
   }
-}
-
-/** Rows of withdrawn claims change no rotation and wait for one that does; the next run would not know them. */
-async function publishLeftovers(run: FleetRun): Promise<void> {
-  if (run.grantRows.length === 0) return;
-  run.state.stateVersion += 1;
-  await publish(run);
 }
 
 /**
@@ -218,9 +286,10 @@ async function publishLeftovers(run: FleetRun): Promise<void> {
  * from its own state and follows the golden configuration. It never ends by itself and continues as new in time.
  */
 export async function fleet(args: FleetArguments): Promise<void> {
-  const run = createFleetRun(args.state === undefined ? emptyFleetState(args.fleet) : unpackFleetState(args.state));
+  const state = args.state === undefined ? emptyFleetState(args.fleet) : unpackFleetState(args.state);
+  const run = createFleetRun(state, args.grantRows);
   setHandlers(run);
   await condition(() => run.state.template !== null);
   await controlLoop(run, args);
-  await continueAsNew<typeof fleet>({ ...args, state: packFleetState(run.state) });
+  await continueAsNew<typeof fleet>({ ...args, state: packFleetState(run.state), grantRows: run.grantRows });
 }

@@ -7,12 +7,15 @@ import type {
   UpdateOutcome,
 } from "../domain/host/fleet-state.ts";
 import type { HostState } from "../domain/host/host-state.ts";
+import type { GrantRow } from "../activities/traffic.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 
 /** Argument of the `fleet` workflow; a new fleet starts with the name alone and waits for `applyTemplate`. */
 export interface FleetArguments {
   fleet: string;
   state?: CompactFleetState;
+  /** Answered claims whose record has not reached the store yet. */
+  grantRows?: GrantRow[];
   /** A run continues as new at this many events; default `limits.fleetHistoryEventsMax`. */
   historyEventsMax?: number;
 }
@@ -63,6 +66,12 @@ export const claimUpdate = defineUpdate<ClaimAnswer, [ClaimRequest]>("claim");
 export const releaseUpdate = defineUpdate<ReleaseAnswer, [ReleaseRequest]>("release");
 export const promoteUpdate = defineUpdate<HostAnswer, [HostRequest]>("promote");
 export const demoteUpdate = defineUpdate<HostAnswer, [HostRequest]>("demote");
+/** Holds a host back: it is not claimed, updated, demoted or retired until `uncordon`. */
+export const cordonUpdate = defineUpdate<HostAnswer, [HostRequest]>("cordon");
+/** Gives a host back to its fleet; one in quarantine is verified first. */
+export const uncordonUpdate = defineUpdate<HostAnswer, [HostRequest]>("uncordon");
+/** Destroys a host and lets another take its place; one that serves leaves once the others suffice. */
+export const replaceUpdate = defineUpdate<HostAnswer, [HostRequest]>("replace");
 /** The template in force; null before the first. */
 export const templateQuery = defineQuery<FleetTemplate | null>("template");
 export const describeQuery = defineQuery<FleetDescription, [DescribeRequest]>("describe");
@@ -103,6 +112,7 @@ export interface UpdateHostArguments {
   /** Null when the host holds the golden already and only has to be verified. */
   install: { fence: number } | null;
   golden: GoldenReference;
+  signingKeys: string[];
   template: FleetTemplate;
 }
 

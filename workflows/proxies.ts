@@ -25,13 +25,17 @@ export const traffic = proxyActivities<TrafficActivities>({
   priority: { priorityKey: priorities.promote },
 });
 
-/** Waits for users' requests to end, hence the long deadline; the caller passes the drain deadline. */
-export const drains = proxyActivities<TrafficActivities>({
-  taskQueue: taskQueues.ssh,
-  startToCloseTimeout: "20m",
-  heartbeatTimeout: "5s",
-  retry,
-});
+const drainMarginMs = 60_000;
+
+/** Waits for users' requests to end, hence the long deadline. */
+export function drainActivities(deadlineMs: number): TrafficActivities {
+  return proxyActivities<TrafficActivities>({
+    taskQueue: taskQueues.ssh,
+    startToCloseTimeout: deadlineMs + drainMarginMs,
+    heartbeatTimeout: "5s",
+    retry,
+  });
+}
 
 export const capacity = proxyActivities<CapacityActivities>({
   taskQueue: taskQueues.ml,

@@ -1,7 +1,8 @@
 import { getExternalWorkflowHandle, setCurrentDetails, upsertSearchAttributes } from "@temporalio/workflow";
 import type { RetireArguments } from "./messages.ts";
 import { retireEndedSignal, workflowIds } from "./messages.ts";
-import { drains, releases } from "./proxies.ts";
+import { drain } from "./drain.ts";
+import { releases } from "./proxies.ts";
 import { searchAttributes } from "./search-attributes.ts";
 
 function showStep(args: RetireArguments, step: string): void {
@@ -13,7 +14,7 @@ function showStep(args: RetireArguments, step: string): void {
 export async function retireHost(args: RetireArguments): Promise<void> {
   if (args.drain) {
     showStep(args, "draining");
-    await drains.drainHost({ fleet: args.fleet, hostId: args.hostId, deadlineMs: args.drainDeadlineSeconds * 1000 });
+    await drain(args, args.drainDeadlineSeconds * 1000);
   }
   showStep(args, "destroying");
   await releases.destroyHost({ fleet: args.fleet, hostId: args.hostId });

@@ -3,7 +3,8 @@ import type { UpdateOutcome } from "../domain/host/fleet-state.ts";
 import { failureReason } from "./failure-reason.ts";
 import type { UpdateHostArguments } from "./messages.ts";
 import { updateEndedSignal, workflowIds } from "./messages.ts";
-import { drains, phaseActivities, records } from "./proxies.ts";
+import { drain } from "./drain.ts";
+import { phaseActivities, records } from "./proxies.ts";
 import { searchAttributes } from "./search-attributes.ts";
 
 function showStep(args: UpdateHostArguments, step: string): void {
@@ -16,7 +17,7 @@ async function runSteps(args: UpdateHostArguments): Promise<UpdateOutcome> {
   if (args.drain) {
     showStep(args, "draining");
     const deadlineMs = args.template.load_balancer.drain_deadline_seconds * 1000;
-    await drains.drainHost({ fleet: args.fleet, hostId: args.hostId, deadlineMs });
+    await drain(args, deadlineMs);
   }
   if (args.install !== null) {
     showStep(args, "configuring");
@@ -31,7 +32,7 @@ async function runSteps(args: UpdateHostArguments): Promise<UpdateOutcome> {
     queue: "ssh",
   });
   const verified = await activities.reverifyHost(args);
-  return { hostId: args.hostId, outcome: "settled", reason: "", ...verified };
+  return { hostId: args.hostId, outcome: "settled", code: "", wanted: args.golden.digest, reason: "", ...verified };
 }
 
 async function failedUpdate(args: UpdateHostArguments, error: unknown): Promise<UpdateOutcome> {
@@ -42,7 +43,16 @@ async function failedUpdate(args: UpdateHostArguments, error: unknown): Promise<
   const { fleet, hostId } = args;
   const detail = { reason: args.reason, epoch: args.golden.epoch };
   await records.recordEvent({ fleet, hostId, kind: `update-${outcome}`, message: text, detail, atMs: Date.now() });
-  return { hostId, outcome, epoch: 0, digest: "", verifiedAtMs: 0, reason: text };
+  return {
+    hostId,
+    outcome,
+    code: reason.code,
+    wanted: args.golden.digest,
+    epoch: 0,
+    digest: "",
+    verifiedAtMs: 0,
+    reason: text,
+  };
 }
 
 /**

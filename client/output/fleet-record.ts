@@ -37,6 +37,7 @@ export function hostRecord(host: HostDescription): Record<string, unknown> {
     state: host.state,
     epoch: host.epoch,
     claimable: host.claimable,
+    cordoned: host.cordoned,
     claim_id: host.claimId,
   };
 }

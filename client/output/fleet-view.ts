@@ -42,14 +42,15 @@ function goldenLine({ golden, goldenChange }: FleetDescription): string {
   return golden === null ? "none" : `epoch ${golden.epoch}, digest ${golden.digest.slice(0, 12)}${moving}`;
 }
 
-function hostTable(
+/** One line for each host, under its titles. */
+export function hostTable(
   hosts: readonly HostDescription[],
   { columns, style }: Pick<FleetView, "columns" | "style">,
 ): string[] {
   const rows = hosts.map((host) => [
     host.hostId,
     host.zone,
-    host.state,
+    host.cordoned ? `${host.state}, cordoned` : host.state,
     String(host.epoch),
     host.claimable ? "yes" : "",
     formatDuration(Math.max(0, Date.now() - host.sinceMs)),

@@ -10,6 +10,7 @@ export interface HostDescription {
   sinceMs: number;
   epoch: number;
   claimable: boolean;
+  cordoned: boolean;
   claimId: string | null;
 }
 
@@ -45,8 +46,19 @@ function describeHost(state: FleetState, host: HostRecord): HostDescription {
     sinceMs: host.sinceMs,
     epoch: host.epoch,
     claimable: isClaimable(host, state.golden),
+    cordoned: host.cordoned,
     claimId: host.claimId,
   };
+}
+
+const hostsNamedMax = 3;
+
+/** Hosts as the subject of a notice, `web-1 was` or `web-1, web-2, web-3 and 9 more were`: what befalls many at once is told once. */
+export function shortList(hostIds: readonly string[]): string {
+  const named = hostIds.slice(0, hostsNamedMax).join(", ");
+  const others = hostIds.length - hostsNamedMax;
+  if (hostIds.length === 1) return `${named} was`;
+  return others > 0 ? `${named} and ${others} more were` : `${named} were`;
 }
 
 /** Hosts by state. */

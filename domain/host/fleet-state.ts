@@ -9,6 +9,10 @@ export interface GoldenReference {
   digest: string;
   /** SHA-256 of the stored signed manifest. */
   bundle: string;
+  /** Hosts refuse the manifest from here on; milliseconds since the epoch. */
+  expiresAtMs: number;
+  /** SHA-256 of the public key that signed it. */
+  keyId: string;
 }
 
 /** One host as its fleet sees it; the store holds the rest. */
@@ -27,6 +31,8 @@ export interface HostRecord {
   claimId: string | null;
   /** Whether a claim has ever taken it; an unused host is kept longer, as its start would be for nothing. */
   used: boolean;
+  /** Left alone for a person: not claimed, updated, demoted or retired. A serving host goes on serving. */
+  cordoned: boolean;
 }
 
 /** A claim that found no claimable standby and waits for one. */
@@ -80,6 +86,8 @@ export interface FleetState {
   signingKeys: string[];
   golden: GoldenReference | null;
   goldenChange: GoldenChange | null;
+  /** Hosts that failed with the golden that is wanted since it was proposed. */
+  goldenFailures: number;
   hosts: HostRecord[];
   nextOrdinal: number;
   nextBatch: number;
@@ -108,6 +116,7 @@ export function emptyFleetState(fleet: string): FleetState {
     signingKeys: [],
     golden: null,
     goldenChange: null,
+    goldenFailures: 0,
     hosts: [],
     nextOrdinal: 1,
     nextBatch: 1,
@@ -166,7 +175,8 @@ export type CompactHost = [
   epoch: number,
   digest: number,
   verifiedSeconds: number,
-  nextAndUsed: number,
+  /** `next`, plus 4 when used, plus 8 when cordoned. */
+  nextAndMarks: number,
 ];
 
 /** Fleet state with hosts as rows of numbers (≤ 48 bytes each), so that 2,000 hosts fit one payload. */
@@ -183,8 +193,11 @@ export interface CompactFleetState extends Omit<FleetState, "hosts" | "granted">
 
 const nextCodes = [null, "standby", "serving", "retire"] as const;
 
-function nextAndUsed(host: HostRecord): number {
-  return nextCodes.indexOf(host.next) + (host.used ? nextCodes.length : 0);
+const usedMark = 4;
+const cordonedMark = 8;
+
+function nextAndMarks(host: HostRecord): number {
+  return nextCodes.indexOf(host.next) + (host.used ? usedMark : 0) + (host.cordoned ? cordonedMark : 0);
 }
 
 function indexIn(list: string[], value: string): number {
@@ -210,7 +223,7 @@ export function packFleetState(state: FleetState): CompactFleetState {
     host.epoch,
     indexIn(digests, host.digest),
     host.verifiedAtMs === 0 ? -1 : host.verifiedAtMs - baseMs,
-    nextAndUsed(host),
+    nextAndMarks(host),
   ]);
   const claims = new Map(hosts.map((host) => [host.ordinal, host.claimId]));
   const answers = granted.map(({ ordinal, claimId }): [number, string, 0 | 1] => {
@@ -237,9 +250,10 @@ export function unpackFleetState(compact: CompactFleetState): FleetState {
     epoch,
     digest: digests[digest] ?? "",
     verifiedAtMs: verified < 0 ? 0 : baseMs + verified,
-    next: nextCodes[code % nextCodes.length] ?? null,
+    next: nextCodes[code % usedMark] ?? null,
     claimId: claims.get(ordinal) ?? null,
-    used: code >= nextCodes.length,
+    used: (code & usedMark) !== 0,
+    cordoned: (code & cordonedMark) !== 0,
   }));
   return { ...rest, hosts, granted: granted.map(([ordinal, claimId]) => ({ claimId, ordinal })) };
 }
@@ -259,6 +273,10 @@ export interface BootstrapOutcome {
 export interface UpdateOutcome {
   hostId: string;
   outcome: "settled" | "failed" | "quarantined";
+  /** Error code of a failure, empty otherwise. */
+  code: string;
+  /** Digest it was to hold. */
+  wanted: string;
   epoch: number;
   digest: string;
   verifiedAtMs: number;

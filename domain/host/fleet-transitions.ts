@@ -9,6 +9,7 @@ import type {
   WaitingClaim,
 } from "./fleet-state.ts";
 import { isBootstrapping } from "./fleet-state.ts";
+import { isHeldBack } from "./golden-change.ts";
 import type { HostState } from "./host-state.ts";
 import { transition } from "./host-state.ts";
 import { promotionOrder } from "./promotion-order.ts";
@@ -55,6 +56,7 @@ export function planHosts(
       next: "standby",
       claimId: null,
       used: false,
+      cordoned: false,
     };
     state.nextOrdinal += 1;
     state.hosts.push(host);
@@ -118,7 +120,11 @@ export function endUpdate(state: FleetState, host: HostRecord, ended: { outcome:
   const path = settledPath[host.state];
   if (path === undefined) return;
   if (outcome.outcome !== "settled") {
-    moveHost(state, host, { to: outcome.outcome, nowMs });
+    const tookGolden = host.state === "refreshing" || host.state === "updating";
+    if (tookGolden && blamesGolden(outcome)) countGoldenFailure(state, outcome.wanted, nowMs);
+    // A host in quarantine that is found unfit once more stays for a person to look at.
+    if (host.state !== "quarantined") leaveRotation(state, host, { to: outcome.outcome, nowMs });
+    host.next = null;
     addNotice(state, nowMs, `${outcome.hostId}: update failed: ${outcome.reason}`);
     return;
   }
@@ -126,6 +132,38 @@ export function endUpdate(state: FleetState, host: HostRecord, ended: { outcome:
   // The balancer prefers newer epochs, so it must learn of one taken on in rotation.
   if (balancerView(host.state) === "taking" && host.epoch !== outcome.epoch) state.stateVersion += 1;
   settle(host, outcome);
+}
+
+/** The host answered, and what it was given does not work; a host out of reach says nothing about its golden. */
+function blamesGolden({ code }: UpdateOutcome): boolean {
+  const codes: readonly string[] = [
+    "VERIFY_FAILED",
+    "MANIFEST_REFUSED",
+    "MANIFEST_EXPIRED",
+    "DIGEST_MISMATCH",
+    "COMMAND_FAILED",
+  ];
+  return codes.includes(code);
+}
+
+/** A host that fails while it takes the wanted golden speaks against that golden. */
+function countGoldenFailure(state: FleetState, digest: string, nowMs: number): void {
+  const golden = state.goldenChange?.to ?? state.golden;
+  if (golden?.digest !== digest || isHeldBack(state, golden)) return;
+  state.goldenFailures += 1;
+  if (!isHeldBack(state, golden)) return;
+  const cure = "apply a mended golden, or the same one again to go on";
+  addNotice(state, nowMs, `epoch ${golden.epoch} is held back: more hosts failed with it than hold it; ${cure}`);
+}
+
+/** A host that is unfit holds no claim any more: repeating that claim tells that its host was lost. */
+function leaveRotation(
+  state: FleetState,
+  host: HostRecord,
+  { to, nowMs }: { to: "failed" | "quarantined"; nowMs: number },
+): void {
+  moveHost(state, host, { to, nowMs });
+  host.claimId = null;
 }
 
 /** Claimable standby, best first. */
@@ -228,8 +266,19 @@ export function demoteHost(
   host.claimId = null;
 }
 
+/** A host is lost: it is given up, or kept in quarantine when a person holds it back. */
+export function loseHost(state: FleetState, host: HostRecord, nowMs: number): void {
+  leaveRotation(state, host, { to: host.cordoned ? "quarantined" : "failed", nowMs });
+}
+
+/** On its way out for good, drained first or not. */
+export function isLeaving({ state, next }: HostRecord): boolean {
+  return state === "retiring" || (state === "draining" && next === "retire");
+}
+
 /** Removes a host that the provider has released. */
 export function removeHost(state: FleetState, host: HostRecord, nowMs: number): void {
+  if (host.state === "draining") moveHost(state, host, { to: "retiring", nowMs });
   moveHost(state, host, { to: "retired", nowMs });
   state.hosts = state.hosts.filter((other) => other !== host);
 }

@@ -11,6 +11,8 @@ export interface StandbyCandidate {
   digest: string;
   /** When its verification last passed; 0 before the first time. */
   verifiedAtMs: number;
+  /** Held back by a person. */
+  cordoned: boolean;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface StandbyCandidate {
  * The digest decides, not the epoch, so that re-signed equal content stays claimable.
  */
 export function isClaimable(host: StandbyCandidate, golden: Pick<GoldenReference, "digest"> | null): boolean {
-  if (golden === null || host.state !== "standby") return false;
+  if (golden === null || host.state !== "standby" || host.cordoned) return false;
   return host.digest === golden.digest && host.verifiedAtMs > 0;
 }
 

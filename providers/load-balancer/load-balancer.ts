@@ -50,6 +50,8 @@ export interface BackendStats {
   latencyHistogram: { upperMs: number | null; count: number }[];
   /** Wall time of the last answered request, for proof that traffic arrived; null before the first. */
   lastResponseAtMs: number | null;
+  /** Wall time since when it takes requests. */
+  activeSinceMs: number;
   /** Wall time of the last passed health check; null before the first. */
   lastPassAtMs: number | null;
 }

@@ -22,15 +22,16 @@ const before = { startedAtMs: 500, atMs: 1000, offered: 50 };
 
 describe("demandSince", () => {
   test("is the requests per second offered since the last tick", () => {
-    expect(demandSince(before, statsOf())).toBe(10);
+    expect(demandSince(before, statsOf(), 1000)).toBe(10);
   });
 
   test.each([
     ["there was no tick before", null, statsOf()],
     ["the balancer started anew and counts from nothing", before, statsOf({ startedAtMs: 900 })],
     ["no time has passed", before, statsOf({ atMs: 1000 })],
+    ["less than half a step has passed", before, statsOf({ atMs: 1400 })],
   ])("is not known when %s", (_, counters, stats) => {
-    expect(demandSince(counters, stats)).toBeNull();
+    expect(demandSince(counters, stats, 1000)).toBeNull();
   });
 });
 

@@ -8,6 +8,7 @@ import type { NodeChannel } from "../../providers/node/node-channel.ts";
 import type { Store } from "../../providers/store/store.ts";
 import type { AgentRequest } from "../../schema/agent-protocol.ts";
 import { asActivity } from "./activity-run.ts";
+import { goldenOf } from "../domain/host/fleet-fixture.ts";
 
 const sha256 = (content: Buffer): string => createHash("sha256").update(content).digest("hex");
 
@@ -64,7 +65,8 @@ function play(files: Record<string, Buffer>, { digestOnHost = "golden-digest" } 
     },
   };
   const content = createGoldenContent({ store: store as Store, channel: channel as NodeChannel });
-  return { golden: { epoch: 1, digest: "golden-digest", bundle: sha256(bundle) }, calls, content };
+  const golden = { ...goldenOf(1, "golden-digest"), bundle: sha256(bundle) };
+  return { golden, calls, content };
 }
 
 describe("golden content on its way to a host", () => {

@@ -122,6 +122,18 @@ describe.skipIf(executable === "")("a user's session (needs the `temporal` progr
     expect((await run("promote", "web", "web-999")).err).toContain("NOT_FOUND");
   });
 
+  test("a host is held back, listed so, and given back", async () => {
+    const warm = await eventually("one is claimable", async () =>
+      (await status()).hosts.find((host) => host.claimable),
+    );
+    const held = warm.host;
+    expect((await run("host", "cordon", "web", held)).code).toBe(0);
+    expect((await run("host", "list", "web")).out).toMatch(new RegExp(`${held} .*standby, cordoned`));
+    expect((await run("promote", "web", held)).code).toBe(3);
+    expect((await run("host", "uncordon", "web", held)).code).toBe(0);
+    expect((await run("host", "list", "web")).out).not.toContain("cordoned");
+  });
+
   test("a template that cannot be read leaves the fleet as it is", async () => {
     const before = await status();
     const bad = join(home, "bad.yaml");

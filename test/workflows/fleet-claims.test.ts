@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ForewarmError } from "../../domain/errors.ts";
 import { hostLostSignal } from "../../workflows/messages.ts";
 import { createRehearsal, type Rehearsal } from "./rehearsal.ts";
 import { createGate, eventually, executable, newFleet, startLab, untilFleet } from "./running-fleet.ts";
@@ -79,6 +80,20 @@ describe.skipIf(executable === "")("claims on a running fleet (needs the `tempor
     expect(after.tick).toBeLessThanOrEqual(2);
   });
 
+  test("a claim that the balancer does not take is told why, and recorded once it does", async () => {
+    world.targets = { serving: 0, standby: 1 };
+    fleet = await newFleet(lab);
+    await untilFleet(fleet, "one claimable", ({ claimable }) => claimable === 1);
+    world.before = ({ name }) => {
+      if (name === "publish") throw new ForewarmError("PORT_IN_USE", "127.0.0.1:8080 is taken");
+    };
+    await expect(fleet.claim("one")).rejects.toMatchObject({ code: "PORT_IN_USE", message: "127.0.0.1:8080 is taken" });
+    world.before = () => undefined;
+    await eventually("it is recorded", () => world.grants.length > 0);
+    expect(world.grants).toMatchObject([{ claimId: "one", kind: "warm" }]);
+    expect(await fleet.claim("one")).toMatchObject({ kind: "granted", hostId: world.grants[0]!.hostId });
+  });
+
   test("fifty claims at once through one client get fifty hosts", async () => {
     world.targets = { serving: 0, standby: 50 };
     fleet = await newFleet(lab);
@@ -151,7 +166,7 @@ describe.skipIf(executable === "")("claims on a running fleet (needs the `tempor
     fleet = await newFleet(lab);
     const { hosts } = await untilFleet(fleet, "two serving", ({ counts }) => counts.serving === 2);
     const hostId = hosts.find((host) => host.state === "serving")!.hostId;
-    world.lost.push({ hostId, reason: "the provider reports it terminated" });
+    world.lost.push({ hostId, reason: "the provider reports it terminated", by: "provider" });
     await eventually("its machine is freed", () => !world.machines.has(hostId));
     const healed = await untilFleet(fleet, "two serving, and the lost one gone", (now) => {
       return now.counts.serving === 2 && now.hosts.every((host) => host.hostId !== hostId);

@@ -107,6 +107,20 @@ describe.skipIf(executable === "")("a fleet over its runs (needs the `temporal` 
     expect(settled.totals.promotedWithStaleConfiguration).toBe(0);
   });
 
+  test("keeps to the grid of its steps when it continues as new, so that no moment's demand is taken for a step's", async () => {
+    const decidedAtMs: number[] = [];
+    world.before = ({ name }) => {
+      if (name === "decide") decidedAtMs.push(performance.now());
+    };
+    world.targets = { serving: 0, standby: 1 };
+    fleet = await newFleet(lab, { historyEventsMax: 60, edit: (template) => void (template.demand.step_seconds = 1) });
+    await untilNextRun(await untilNextRun((await describeRun()).runId));
+    const seen = decidedAtMs.length;
+    await eventually("another two steps", () => decidedAtMs.length >= seen + 2);
+    const gaps = decidedAtMs.slice(2).map((atMs, index) => atMs - decidedAtMs[index + 1]!);
+    expect(Math.min(...gaps)).toBeGreaterThan(300);
+  });
+
   function eventsPerTick(history: History): number[] {
     const events = history.events ?? [];
     const starts = events.flatMap((event, index) =>

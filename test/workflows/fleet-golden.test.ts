@@ -140,7 +140,8 @@ describe.skipIf(executable === "")("a golden change on a running fleet (needs th
     expect(metadata.currentDetails).toContain("Targets: **1 serving**, **1 standby** (rehearsal)");
     expect(metadata.currentDetails).toContain("golden configuration moved to epoch 2");
     const updates = metadata.definition.updateDefinitions;
-    expect(updates.map(({ name }) => name).sort()).toEqual(["applyTemplate", "claim", "demote", "promote", "release"]);
+    const verbs = ["applyTemplate", "claim", "cordon", "demote", "promote", "release", "replace", "uncordon"];
+    expect(updates.map(({ name }) => name).sort()).toEqual(verbs);
     expect(updates.every(({ description }) => description.length > 0)).toBe(true);
     const name = fleet.workflowId.slice("fleet/".length);
     const query = `ForewarmFleet = "${name}" AND ForewarmEpoch = 2 AND WorkflowType = "updateHost"`;

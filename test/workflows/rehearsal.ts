@@ -1,3 +1,4 @@
+import type { LostHost } from "../../activities/fleet-observation.ts";
 import { createLaunchActivities } from "../../activities/launch.ts";
 import type { SagaDependencies } from "../../activities/sagas.ts";
 import { createSagaActivities } from "../../activities/sagas.ts";
@@ -33,7 +34,7 @@ export interface Rehearsal {
   before: (step: Step) => Promise<void> | void;
   targets: { serving: number; standby: number };
   /** Hosts that the next decision reports as gone. */
-  lost: { hostId: string; reason: string }[];
+  lost: LostHost[];
   machines: Map<string, RehearsedMachine>;
   backends: PublishRequest["backends"];
   /** Request id and ordinal of every machine that was asked to be freed. */
@@ -167,7 +168,7 @@ export function createRehearsal(): Rehearsal {
       for (const grant of request.grants) world.grants.push({ ...grant, fleet: request.fleet });
       return { endpoint: "http://127.0.0.1:8080" };
     },
-    async drainHost({ hostId }: { fleet: string; hostId: string; deadlineMs: number }) {
+    async drainHost({ hostId }: { fleet: string; hostId: string; endsAtMs: number }) {
       await world.before({ name: "drain", hostId });
       const backend = world.backends.find((each) => each.hostId === hostId);
       if (backend?.draining === false) throw new ForewarmError("INVALID_REQUEST", `${hostId} still takes requests`);

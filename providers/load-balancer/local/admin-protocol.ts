@@ -78,6 +78,7 @@ export const statsSchema = z.object({
       errors: count,
       latencyHistogram: histogramSchema,
       lastResponseAtMs: z.number().nullable(),
+      activeSinceMs: z.number(),
       lastPassAtMs: z.number().nullable(),
     }),
   ),

@@ -155,6 +155,7 @@ export class LiveBackend implements Candidate {
       errors: this.#errors,
       latencyHistogram: this.#latency.cumulative(),
       lastResponseAtMs: this.#lastResponseAtMs,
+      activeSinceMs: this.activeSinceMs,
       lastPassAtMs: this.#lastPassAtMs,
     };
   }

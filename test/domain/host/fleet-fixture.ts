@@ -23,7 +23,7 @@ export function templateOf(change: { maxUpdatingPercent?: number; zones?: string
 }
 
 export function goldenOf(epoch: number, digest = `digest-${epoch}`): GoldenReference {
-  return { epoch, digest, bundle: `bundle-${epoch}` };
+  return { epoch, digest, bundle: `bundle-${epoch}`, expiresAtMs: Date.UTC(2100, 0, 1), keyId: "key" };
 }
 
 /** A host that is verified standby at epoch 1 unless told otherwise. */
@@ -39,6 +39,7 @@ export function hostOf(ordinal: number, change: Partial<HostRecord> = {}): HostR
     next: null,
     claimId: null,
     used: false,
+    cordoned: false,
     ...change,
   };
 }
@@ -71,6 +72,7 @@ export const anyHost: Arbitrary<Omit<HostRecord, "ordinal">> = record({
   next: constantFrom(null, "standby" as const, "serving" as const, "retire" as const),
   claimId: option(uuid(), { nil: null, freq: 2 }),
   used: boolean(),
+  cordoned: boolean(),
 });
 
 const count = integer({ min: 0, max: 1_000_000 });

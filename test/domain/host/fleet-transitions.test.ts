@@ -43,6 +43,8 @@ function updateOutcome(change: Partial<UpdateOutcome> = {}): UpdateOutcome {
   return {
     hostId: "web-1",
     outcome: "settled",
+    code: "",
+    wanted: "digest-2",
     reason: "",
     epoch: 2,
     digest: "digest-2",

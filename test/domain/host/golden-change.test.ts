@@ -8,7 +8,7 @@ import {
   grantWaiting,
   moveHost,
 } from "../../../domain/host/fleet-transitions.ts";
-import { planGoldenSteps, proposeGolden, refuseGolden } from "../../../domain/host/golden-change.ts";
+import { isHeldBack, planGoldenSteps, proposeGolden, refuseGolden } from "../../../domain/host/golden-change.ts";
 import { fleetOf, goldenOf, hostOf, templateOf } from "./fleet-fixture.ts";
 
 interface Pool {
@@ -25,11 +25,15 @@ function changing({ standby, serving, percent }: Pool): FleetState {
   return fleetOf(hosts, { template, goldenChange: { to: goldenOf(2) } });
 }
 
+/** The content that each host was last given. */
+const given = new Map<HostRecord, string>();
+
 /** What the fleet does with the steps, until nothing more can be done at once. */
 function follow(state: FleetState): void {
   for (;;) {
     const steps = planGoldenSteps(state);
     if (!steps.commit) {
+      for (const host of [...steps.refresh, ...steps.update]) given.set(host, steps.golden!.digest);
       for (const host of steps.refresh) Object.assign(host, { state: "refreshing", next: "standby" });
       if (steps.refresh.length > 0) checkHalf(state);
       for (const host of steps.update) Object.assign(host, { state: "updating", next: "serving" });
@@ -51,6 +55,8 @@ function finish(state: FleetState, pick: number, outcome: "settled" | "failed"):
   const ended = {
     hostId: `web-${host.ordinal}`,
     outcome,
+    code: outcome === "failed" ? "VERIFY_FAILED" : "",
+    wanted: given.get(host) ?? to.digest,
     reason: "",
     epoch: to.epoch,
     digest: to.digest,
@@ -98,6 +104,13 @@ function checkHalf(state: FleetState): void {
   expect(taken).toBeLessThanOrEqual(Math.ceil(standby / 2));
 }
 
+/** A golden that failed is on its way to no further host unless at least as many hold it as failed with it. */
+function checkProven(state: FleetState): void {
+  const wanted = state.goldenChange?.to ?? state.golden!;
+  if (!isHeldBack(state, wanted)) return;
+  expect(planGoldenSteps(state)).toMatchObject({ refresh: [], update: [], commit: false });
+}
+
 describe("a golden change", () => {
   it("takes half of standby, moves the golden, then takes the other half and the serving hosts", () => {
     const state = changing({ standby: 4, serving: 10, percent: 20 });
@@ -120,6 +133,49 @@ describe("a golden change", () => {
     follow(state);
     expect(state.golden?.epoch).toBe(2);
     expect(state.hosts.filter((host) => host.state === "updating")).toHaveLength(1);
+  });
+
+  it.each([1, 4])("that fails on all of %i standby hosts is not committed and reaches no serving host", (standby) => {
+    const state = changing({ standby, serving: 5, percent: 100 });
+    follow(state);
+    while (state.hosts.some(isUnderWay)) {
+      finish(state, 0, "failed");
+      follow(state);
+    }
+    expect(state).toMatchObject({ golden: { epoch: 1 }, goldenChange: { to: { epoch: 2 } } });
+    expect(state.hosts.filter(({ state: now }) => now === "serving")).toHaveLength(5);
+    expect(state.notices.map(({ text }) => text).join()).toContain("epoch 2 is held back");
+    state.hosts.push(hostOf(20));
+    follow(state);
+    expect(state.hosts.some(isUnderWay)).toBe(false);
+    expect(proposeGolden(state, goldenOf(2))).toBe(true);
+    follow(state);
+    expect(state.hosts.some(isUnderWay)).toBe(true);
+  });
+
+  it("that fails on the first serving host without standby goes no further", () => {
+    const state = changing({ standby: 0, serving: 6, percent: 10 });
+    follow(state);
+    finish(state, 0, "failed");
+    follow(state);
+    expect(state.hosts.filter(isUnderWay)).toEqual([]);
+    expect(state.hosts).toHaveLength(5);
+  });
+
+  it("is not blamed for a host that nobody reaches", () => {
+    const state = changing({ standby: 2, serving: 0, percent: 10 });
+    follow(state);
+    const host = state.hosts.find(isUnderWay)!;
+    const lost = {
+      hostId: "web-1",
+      outcome: "failed" as const,
+      code: "HOST_UNREACHABLE",
+      wanted: "digest-2",
+      reason: "",
+    };
+    endUpdate(state, host, { outcome: { ...lost, epoch: 0, digest: "", verifiedAtMs: 0 }, nowMs: 2 });
+    follow(state);
+    expect(state.hosts.filter(isUnderWay)).toHaveLength(1);
   });
 
   it("lets equal content under a newer epoch be: its hosts are claimable and nothing is installed", () => {
@@ -146,6 +202,7 @@ describe("a golden change", () => {
           grantWaiting(state, 1);
           follow(state);
           checkBudget(state);
+          checkProven(state);
           expect(state.totals.promotedWithStaleConfiguration).toBe(0);
         }
         let left = 500;
@@ -154,6 +211,9 @@ describe("a golden change", () => {
           left > 0 && (state.goldenChange !== null || state.hosts.some((host) => host.digest !== "digest-2"));
           left -= 1
         ) {
+          // People look at a golden that is held back, and say that it is to go on.
+          const wanted = state.goldenChange?.to ?? state.golden!;
+          if (isHeldBack(state, wanted)) proposeGolden(state, wanted);
           for (const host of state.hosts.filter((other) => other.state === "promoting"))
             moveHost(state, host, { to: "serving", nowMs: 1 });
           finish(state, left, "settled");
@@ -175,6 +235,17 @@ describe("proposeGolden", () => {
     expect(proposeGolden(state, goldenOf(2))).toBe(true);
     expect(proposeGolden(state, goldenOf(2))).toBe(false);
     expect(state).toMatchObject({ golden: { epoch: 1 }, goldenChange: { to: { epoch: 2 } } });
+  });
+
+  it("takes the same content signed anew in place of the old signature, and installs nothing", () => {
+    const state = fleetOf([hostOf(1), hostOf(2, { state: "serving" })]);
+    expect(proposeGolden(state, goldenOf(2, "digest-1"))).toBe(true);
+    follow(state);
+    expect(state).toMatchObject({ golden: { epoch: 2, bundle: "bundle-2" }, goldenChange: null });
+    expect(state.hosts.filter(isUnderWay)).toEqual([]);
+    state.goldenChange = { to: goldenOf(3) };
+    expect(proposeGolden(state, goldenOf(4, "digest-3"))).toBe(true);
+    expect(state).toMatchObject({ golden: { epoch: 2 }, goldenChange: { to: { epoch: 4 } } });
   });
 
   it("lets a newer golden supersede one that no host reaches", () => {

@@ -5,11 +5,12 @@ import { isClaimable, promotionOrder, type StandbyCandidate } from "../../../dom
 const golden = { digest: "gold" };
 
 function standby(ordinal: number, changes: Partial<StandbyCandidate> = {}): StandbyCandidate {
-  return { ordinal, state: "standby", epoch: 3, digest: "gold", verifiedAtMs: 100, ...changes };
+  return { ordinal, state: "standby", epoch: 3, digest: "gold", verifiedAtMs: 100, cordoned: false, ...changes };
 }
 
 test("claimable: standby, verified, golden content", () => {
   expect(isClaimable(standby(1), golden)).toBe(true);
+  expect(isClaimable(standby(1, { cordoned: true }), golden)).toBe(false);
   expect(isClaimable(standby(1, { state: "refreshing" }), golden)).toBe(false);
   expect(isClaimable(standby(1, { digest: "old" }), golden)).toBe(false);
   expect(isClaimable(standby(1, { verifiedAtMs: 0 }), golden)).toBe(false);
