@@ -28,6 +28,8 @@ const freeBytesMin = 1024 ** 3;
 const nodeVersionMin = [20, 19] as const;
 /** The rack gives each host an address of its own in 127.0.0.0/8. */
 const rackAddress = "127.1.0.1";
+/** The SSH port of every local host with an address of its own. */
+const rackSshPort = 2222;
 
 /** Looks at all that Forewarm needs on this machine; changes nothing. */
 export async function runDoctorChecks(config: ClientConfig): Promise<CheckResult[]> {
@@ -36,7 +38,7 @@ export async function runDoctorChecks(config: ClientConfig): Promise<CheckResult
     checkTemporal(config),
     checkHome(config.home),
     checkDiskSpace(config.home),
-    checkLoopback(rackAddress),
+    checkRackAddress(config),
     checkBubblewrap(config),
     Promise.resolve(checkSsh(config)),
     checkStore(config.databaseUrl),
@@ -124,17 +126,30 @@ export async function checkDiskSpace(home: string, bytesMin: number = freeBytesM
 }
 
 /** An address for a local host can be listened at; without that, hosts share 127.0.0.1 on ports of their own. */
-export async function checkLoopback(address: string): Promise<CheckResult> {
+export async function checkLoopback(address: string, sshPort: number = rackSshPort): Promise<CheckResult> {
   const name = "loopback addresses";
+  const unbound = await bindError(address, 0);
+  if (unbound !== null) {
+    const cure = "Nothing to do: local hosts then share 127.0.0.1. On macOS, `ifconfig lo0 alias` adds addresses.";
+    return { name, status: "absent", detail: `${address}: ${unbound.message}`, cure };
+  }
+  const taken = await bindError(address, sshPort);
+  if (taken === null) return ok(name, `${address} can be bound`);
+  const cure = `End the program that listens on 0.0.0.0:${sshPort}, or set FOREWARM_RACK_ADDRESSES=single.`;
+  return { name, status: "missing", detail: `${address}:${sshPort}: ${taken.message}`, cure };
+}
+
+function checkRackAddress({ environment }: ClientConfig): Promise<CheckResult> | CheckResult {
+  if (environment["FOREWARM_RACK_ADDRESSES"] !== "single") return checkLoopback(rackAddress);
+  return ok("loopback addresses", "not needed (FOREWARM_RACK_ADDRESSES=single)");
+}
+
+/** Why nobody can listen there now; null when one can. */
+function bindError(host: string, port: number): Promise<Error | null> {
   const server = createServer();
   return new Promise((resolve) => {
-    server.once("error", (error) => {
-      const cure = "Nothing to do: local hosts then share 127.0.0.1. On macOS, `ifconfig lo0 alias` adds addresses.";
-      resolve({ name, status: "absent", detail: `${address}: ${error.message}`, cure });
-    });
-    server.listen({ host: address, port: 0 }, () => {
-      server.close(() => resolve(ok(name, `${address} can be bound`)));
-    });
+    server.once("error", resolve);
+    server.listen({ host, port }, () => server.close(() => resolve(null)));
   });
 }
 

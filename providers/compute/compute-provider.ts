@@ -73,7 +73,7 @@ export interface ProviderEvent {
 /**
  * Machines from a cloud, a rack of local hosts, or a simulation.
  * Every verb may be repeated with the same arguments. Errors are ForewarmError with one of the codes
- * INSUFFICIENT_CAPACITY, THROTTLED, NOT_FOUND, INVALID_REQUEST, UNAUTHORIZED, PROVIDER_UNREACHABLE, DISK_FULL;
+ * INSUFFICIENT_CAPACITY, THROTTLED, NOT_FOUND, INVALID_REQUEST, UNAUTHORIZED, PROVIDER_UNREACHABLE, PORT_IN_USE, DISK_FULL;
  * vendor codes are mapped in one file of each provider.
  */
 export interface ComputeProvider {

@@ -81,6 +81,12 @@ describe("doctor", { timeout: 30_000 }, () => {
   test("tries to listen at an address of a host", async () => {
     expect(await checkLoopback("127.0.0.1")).toMatchObject({ status: "ok" });
     expect(await checkLoopback("192.0.2.1")).toMatchObject({ status: "absent" });
+    const { port, close } = await listening();
+    expect(await checkLoopback("127.0.0.1", port)).toMatchObject({
+      status: "missing",
+      cure: `End the program that listens on 0.0.0.0:${port}, or set FOREWARM_RACK_ADDRESSES=single.`,
+    });
+    close();
   });
 
   test("prints a table, or JSON, of all checks for the home asked for", async () => {

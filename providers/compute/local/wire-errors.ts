@@ -10,6 +10,7 @@ const statusOfCode = {
   INSUFFICIENT_CAPACITY: 409,
   THROTTLED: 429,
   PROVIDER_UNREACHABLE: 503,
+  PORT_IN_USE: 409,
   DISK_FULL: 507,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
