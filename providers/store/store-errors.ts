@@ -25,6 +25,8 @@ const unreachableClasses = ["08", "28"];
 /** The pg client reports these without a code. */
 const unreachableMessages =
   /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable|server closed the connection|SASL|driver has already been destroyed|Cannot use a pool after calling end/;
+/** What the pg client says when its `query_timeout` is over. */
+export const readTimeoutMessage = "Query read timeout";
 const diskFullMessage = /No space left on device/;
 
 /** The SQLSTATE of a database error, or the system's error code; undefined when there is neither. */
@@ -34,7 +36,7 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 function isUnreachable(state: string | undefined, message: string): boolean {
-  if (state === undefined) return unreachableMessages.test(message);
+  if (state === undefined) return message === readTimeoutMessage || unreachableMessages.test(message);
   return (
     unreachableStates.has(state) ||
     unreachableClasses.some((prefix) => /^\w{5}$/.test(state) && state.startsWith(prefix))

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openPostgresStore } from "../../../providers/store/postgres/open-postgres-store.ts";
 import { claimRow } from "../../contracts/claim-row.ts";
 import { describeStore, hostRow } from "../../contracts/store.ts";
+import { startSilentProxy } from "./silent-proxy.ts";
 import { type PostgresServer, postgresMissing, startPostgres } from "./postgres-server.ts";
 
 const ownServer = process.env["FOREWARM_TEST_DATABASE_URL"] === undefined;
@@ -45,6 +46,17 @@ describe.skipIf(postgresMissing)("on Postgres (skipped when postgresql-15 is mis
     await server.start();
     expect(await store.host("f", "h1")).toEqual(hostRow("f", "h1"));
     await store.close();
+  });
+
+  it("says STORE_UNREACHABLE of a server that vanished without a word, and uses no such connection again", async () => {
+    const proxy = await startSilentProxy(await server.createDatabase());
+    const store = await openPostgresStore({ connectionString: proxy.url, statementTimeoutMs: 1000 });
+    await store.keepHost(hostRow("f", "h1"));
+    proxy.silence();
+    await expect(store.host("f", "h1")).rejects.toMatchObject({ code: "STORE_UNREACHABLE", retryable: true });
+    expect(await store.host("f", "h1")).toEqual(hostRow("f", "h1"));
+    await store.close();
+    await proxy.close();
   });
 
   it("says STORE_UNREACHABLE for a database that does not exist", async () => {
