@@ -110,10 +110,11 @@ interface StackRun {
 
 async function runStack(run: StackRun): Promise<Stack> {
   const { plan, options } = run;
-  const report = reporter(plan.paths, options.onProgress);
+  const log = join(plan.paths.logs, "supervisor.log");
+  const report = reporter(log, options.onProgress);
   const journal = { ready: false, write: (): void => undefined };
   const hooks = { onChange: () => journal.write(), onEvent: report, nowMs: () => performance.now() };
-  const group = new SupervisedGroup(stackStages(plan), hooks);
+  const group = new SupervisedGroup(stackStages(plan), hooks, log);
   journal.write = () => record({ plan, group, ready: journal.ready }, report);
   let resolveExited = (): void => undefined;
   const exited = new Promise<void>((resolve) => (resolveExited = resolve));
@@ -186,8 +187,7 @@ function warningsOf(group: SupervisedGroup): string[] {
   return Array.isArray(warnings) ? warnings.map((warning) => `rack: ${String(warning)}`) : [];
 }
 
-function reporter(paths: HomePaths, onProgress: (line: string) => void): (line: string) => void {
-  const file = join(paths.logs, "supervisor.log");
+function reporter(file: string, onProgress: (line: string) => void): (line: string) => void {
   boundLog(file);
   return (line) => {
     onProgress(line);

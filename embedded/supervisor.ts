@@ -11,11 +11,14 @@ const logCheckMs = 60_000;
 export class SupervisedGroup {
   readonly #stages: SupervisedProcess[][];
   readonly #hooks: SupervisionHooks;
+  readonly #ownLog: string | undefined;
   readonly #readyLines = new Map<string, ReadyLine>();
   #logChecks: NodeJS.Timeout | null = null;
 
-  constructor(stages: ProcessSpec[][], hooks: SupervisionHooks) {
+  /** `ownLog` is bounded together with the logs of the processes. */
+  constructor(stages: ProcessSpec[][], hooks: SupervisionHooks, ownLog?: string) {
     this.#hooks = hooks;
+    this.#ownLog = ownLog;
     this.#stages = stages.map((stage) => stage.map((spec) => new SupervisedProcess(spec, hooks)));
   }
 
@@ -61,11 +64,12 @@ export class SupervisedGroup {
   }
 
   #boundLogs(): void {
-    for (const process of this.#all()) {
+    const logs = this.#all().map((process) => process.spec.logFile);
+    for (const log of this.#ownLog === undefined ? logs : [...logs, this.#ownLog]) {
       try {
-        boundLog(process.spec.logFile);
+        boundLog(log);
       } catch (error) {
-        this.#hooks.onEvent(`the log of ${process.spec.name} could not be shortened: ${String(error)}`);
+        this.#hooks.onEvent(`${log} could not be shortened: ${String(error)}`);
       }
     }
   }

@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from "vitest";
+import { limits } from "../../domain/limits.ts";
 import { nodeCommand } from "../../embedded/entries.ts";
 import type { ProcessSpec } from "../../embedded/launch.ts";
 import { isAlive } from "../../embedded/process-identity.ts";
@@ -44,11 +45,12 @@ function spec(name: string, file: string, rest: Partial<ProcessSpec> = {}): Proc
 }
 
 function groupOf(...stages: ProcessSpec[][]): SupervisedGroup {
-  group = new SupervisedGroup(stages, {
+  const hooks = {
     onChange: () => undefined,
-    onEvent: (line) => events.push(line),
+    onEvent: (line: string) => void events.push(line),
     nowMs: () => performance.now(),
-  });
+  };
+  group = new SupervisedGroup(stages, hooks, join(home, "supervisor.log"));
   return group;
 }
 
@@ -112,6 +114,16 @@ test("a program that does not exist fails by name", async () => {
     code: "COMMAND_FAILED",
     message: expect.stringContaining(join(home, "absent")),
   });
+});
+
+test("the logs of the processes and its own stay bounded while it runs", async () => {
+  const logs = [join(home, "worker.log"), join(home, "supervisor.log")];
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  await groupOf([spec("worker", "worker.mjs")]).start(never);
+  for (const log of logs) writeFileSync(log, Buffer.alloc(limits.processLogBytesMax + 1, "x"));
+  vi.advanceTimersByTime(60_000);
+  expect(logs.map((log) => statSync(log).size)).toEqual([0, 0]);
 });
 
 test("a start can be cancelled", async () => {
