@@ -103,7 +103,8 @@ for (const setting of settings) {
       await runOn(endpoint(), "setsid sleep 1000 >/dev/null 2>&1 </dev/null &");
       const [daemon, ...others] = pids().filter((pid) => !before.has(pid));
       expect(others).toEqual([]);
-      expect(await readFile(`/proc/${daemon}/cmdline`, "utf8")).toBe("sleep\x001000\0");
+      const program = () => readFile(`/proc/${daemon}/cmdline`, "utf8");
+      await until("setsid has become sleep", async () => (await program()) === "sleep\x001000\0");
     });
 
     test("forwards to a Unix socket that the host names by its own path", async () => {
