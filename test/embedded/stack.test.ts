@@ -209,6 +209,7 @@ describe.skipIf(executable === "")("a stack (needs the `temporal` program)", () 
     const { processes } = readJournal(home)!;
     for (const pid of [supervisor.child.pid!, ...processes.map((process) => process.pid)]) process.kill(pid, "SIGKILL");
     await supervisor.exited;
+    await until("all that were killed are gone", () => !processes.some(isAlive));
     expect(await stopHome(home, 30_000)).toEqual({ kind: "orphans", names: ["hosts"] });
     expect(readFileSync(join(home, "stop-order.txt"), "utf8")).toBe(`${order}power off m-1\nrack\n`);
     expect(processesNaming(home)).toEqual([]);
