@@ -3,7 +3,6 @@ import type { Command } from "commander";
 import type { startStack as StartStack } from "../../embedded/stack.ts";
 import type { CliContext } from "../context.ts";
 import type { Scenario } from "../demo/scenario.ts";
-import { surviveClosedOutput } from "../closed-output.ts";
 import { contextOf } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { wholeNumber } from "../whole-number.ts";
@@ -36,12 +35,13 @@ export function registerDemo(program: Command): void {
 }
 
 async function demo(flags: DemoFlags, context: CliContext): Promise<void> {
-  const [files, { tmpdir }, path, scenarios, { startStack }] = await Promise.all([
+  const [files, { tmpdir }, path, scenarios, { startStack }, { surviveClosedOutput }] = await Promise.all([
     import("node:fs"),
     import("node:os"),
     import("node:path"),
     import("../demo/scenario.ts"),
     import("../../embedded/stack.ts"),
+    import("../closed-output.ts"),
   ]);
   const { print, style } = context;
   const isDefaultTrace = flags.trace === undefined;

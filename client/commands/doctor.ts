@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { contextOf, type CliContext } from "../context.ts";
 import type { CheckResult } from "../doctor-checks.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { renderTable } from "../output/table.ts";
+import type { renderTable as RenderTable } from "../output/table.ts";
 
 /** Adds `doctor`: names what is missing on this machine, and the cure. */
 export function registerDoctor(program: Command): void {
@@ -13,13 +13,19 @@ export function registerDoctor(program: Command): void {
 }
 
 async function doctor(context: CliContext): Promise<void> {
-  const { runDoctorChecks } = await import("../doctor-checks.ts");
+  const [{ runDoctorChecks }, { renderTable }] = await Promise.all([
+    import("../doctor-checks.ts"),
+    import("../output/table.ts"),
+  ]);
   const results = await runDoctorChecks(context.config);
-  context.print.result(results, () => asText(results, context));
+  context.print.result(results, () => asText(results, { ...context, renderTable }));
   if (results.some(({ status }) => status === "missing")) process.exitCode = exitCodes.error;
 }
 
-function asText(results: readonly CheckResult[], { style, tableColumns }: CliContext): string {
+function asText(
+  results: readonly CheckResult[],
+  { style, tableColumns, renderTable }: CliContext & { renderTable: typeof RenderTable },
+): string {
   const words = { ok: style.good("ok"), absent: style.warn("absent"), missing: style.bad("missing") };
   const table = renderTable({
     columns: [{ title: "check" }, { title: "" }, { title: "found", minWidth: 20 }],

@@ -2,7 +2,6 @@ import { Option, type Command } from "commander";
 import type { Isolation, StackOptions } from "../../embedded/stack.ts";
 import type { StackEntries } from "../../embedded/stack-stages.ts";
 import type { StackState } from "../../embedded/stack-state.ts";
-import { surviveClosedOutput } from "../closed-output.ts";
 import { contextOf, type CliContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 
@@ -30,7 +29,10 @@ export function registerUp(program: Command, entries: StackEntries = {}): void {
 }
 
 async function upInForeground(options: StackOptions, context: CliContext): Promise<void> {
-  const { runUntilSignal } = await import("../../embedded/run-until-signal.ts");
+  const [{ runUntilSignal }, { surviveClosedOutput }] = await Promise.all([
+    import("../../embedded/run-until-signal.ts"),
+    import("../closed-output.ts"),
+  ]);
   surviveClosedOutput();
   const end = await runUntilSignal(options, (info) => printStack(info, context));
   if (end === "forced")
