@@ -26,10 +26,11 @@ const digestTimeoutMs = 10_000;
 /** Reads a host's recorded address. Throws NOT_FOUND for a host that was never launched or is gone. */
 export async function endpointOf(store: Store, fleet: string, hostId: string): Promise<HostEndpoint> {
   const endpoint = (await store.host(fleet, hostId))?.endpoint;
-  if (endpoint === null || endpoint === undefined) {
-    throw new ForewarmError("NOT_FOUND", `the store has no address of host ${hostId}`);
-  }
-  return endpoint;
+  return endpoint ?? failWithoutAddress(hostId);
+}
+
+export function failWithoutAddress(hostId: string): never {
+  throw new ForewarmError("NOT_FOUND", `the store has no address of host ${hostId}`);
 }
 
 /** Runs the template's checks on a host and compares its live digest with the golden one; stores the evidence either way. */

@@ -1,10 +1,10 @@
 import { Context } from "@temporalio/activity";
-import { ForewarmError } from "../domain/errors.ts";
 import type { HostEndpoint } from "../domain/host/host-endpoint.ts";
 import type { FleetTemplate } from "../schema/fleet-template.ts";
 import type { Backend, LoadBalancer } from "../providers/load-balancer/load-balancer.ts";
 import type { ClaimRow, Store } from "../providers/store/store.ts";
 import { whileHeartbeating } from "./heartbeat.ts";
+import { failWithoutAddress } from "./host-verification.ts";
 import { translateErrors } from "./translate-errors.ts";
 
 /** One answered claim, as it is recorded. */
@@ -34,11 +34,7 @@ function createEndpointCache(store: Store) {
       for (const { hostId, endpoint } of await store.hosts(fleet))
         if (endpoint !== null) known.set(keyOf(fleet, hostId), endpoint);
     }
-    return (hostId) => {
-      const endpoint = known.get(keyOf(fleet, hostId));
-      if (endpoint === undefined) throw new ForewarmError("NOT_FOUND", `the store has no address of host ${hostId}`);
-      return endpoint;
-    };
+    return (hostId) => known.get(keyOf(fleet, hostId)) ?? failWithoutAddress(hostId);
   };
 }
 

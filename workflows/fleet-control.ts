@@ -14,7 +14,7 @@ import {
 } from "../domain/host/fleet-transitions.ts";
 import { planGoldenSteps } from "../domain/host/golden-change.ts";
 import { failureReason } from "./failure-reason.ts";
-import { keepGrant, withdrawnRow } from "./fleet-grants.ts";
+import { keepGrant, keepWithdrawal } from "./fleet-grants.ts";
 import { demote, loseHosts, retireReplaced } from "./fleet-hosts.ts";
 import { launch } from "./fleet-launch.ts";
 import type { FleetRun, UpdatePlan } from "./fleet-run.ts";
@@ -55,7 +55,7 @@ function act(run: FleetRun, targets: CapacityTargets): void {
   );
   claimForDemand(run, plan.promote + Math.max(0, plan.shortfall - waiting));
   for (const claim of withdrawDemandClaims(state, Math.max(0, waiting - plan.shortfall))) {
-    if (claim.source !== "fill") run.grantRows.push(withdrawnRow(run, claim));
+    keepWithdrawal(run, claim);
     // Nothing changes for the balancer, yet the row must reach the store with the next publish.
     run.publishedVersion = 0;
   }

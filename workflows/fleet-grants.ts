@@ -21,17 +21,17 @@ export function keepGrant(
   });
 }
 
-/** The row of a claim that is no longer wanted. */
-export function withdrawnRow(run: FleetRun, { claimId, requestedAtMs }: WaitingClaim): GrantRow {
-  const goldenEpoch = run.state.golden?.epoch ?? 0;
-  return {
+/** Records with the next publish that a claim is no longer wanted. */
+export function keepWithdrawal(run: FleetRun, { claimId, requestedAtMs, source }: WaitingClaim): void {
+  if (source === "fill") return;
+  run.grantRows.push({
     claimId,
     hostId: "",
     kind: "withdrawn",
     requestedAtMs,
     grantedAtMs: Date.now(),
     epoch: 0,
-    goldenEpoch,
+    goldenEpoch: run.state.golden?.epoch ?? 0,
     readyAtMs: 0,
-  };
+  });
 }

@@ -128,18 +128,22 @@ async function demoteByName(run: FleetRun, request: { hostId: string }): Promise
   return { hostId: request.hostId, state: host.state };
 }
 
+function onHost(
+  run: FleetRun,
+  request: { hostId: string },
+  change: (run: FleetRun, host: HostRecord) => void,
+): HostAnswer {
+  const host = hostOf(run.state, request);
+  change(run, host);
+  return { hostId: request.hostId, state: host.state };
+}
+
 /** What is being made or destroyed has nothing to hold back. */
 function checkCordon(state: FleetState, request: { hostId: string }): void {
   const host = hostOf(state, request);
   const ending: readonly HostRecord["state"][] = ["failed", "retiring", "retired"];
   if (isBootstrapping(host) || ending.includes(host.state))
     refuse("POLICY_REFUSED", `${request.hostId} is ${host.state}; only hosts that stand by or serve are cordoned`);
-}
-
-function cordonByName(run: FleetRun, request: { hostId: string }): HostAnswer {
-  const host = hostOf(run.state, request);
-  cordon(run, host);
-  return { hostId: request.hostId, state: host.state };
 }
 
 /** What is being made, changed or destroyed is not replaced under way, nor what a claim holds. */
@@ -152,22 +156,10 @@ function checkReplace(state: FleetState, request: { hostId: string }): void {
     refuse("POLICY_REFUSED", `${request.hostId} is held by claim ${host.claimId}; release it first`);
 }
 
-function replaceByName(run: FleetRun, request: { hostId: string }): HostAnswer {
-  const host = hostOf(run.state, request);
-  replace(run, host);
-  return { hostId: request.hostId, state: host.state };
-}
-
 function checkUncordon(state: FleetState, request: { hostId: string }): void {
   const host = hostOf(state, request);
   if (host.state === "quarantined" && host.next === "standby")
     refuse("POLICY_REFUSED", `${request.hostId} is being verified already`);
-}
-
-function uncordonByName(run: FleetRun, request: { hostId: string }): HostAnswer {
-  const host = hostOf(run.state, request);
-  uncordon(run, host);
-  return { hostId: request.hostId, state: host.state };
 }
 
 function checkClaimable(run: FleetRun, request: { hostId: string }): void {
@@ -220,15 +212,15 @@ function setHandlers(run: FleetRun): void {
     validator: (request) => void hostIn(state, request, "serving"),
     description: "Take a named serving host back to standby",
   });
-  setHandler(messages.cordonUpdate, (request) => cordonByName(run, request), {
+  setHandler(messages.cordonUpdate, (request) => onHost(run, request, cordon), {
     validator: (request) => checkCordon(state, request),
     description: "Hold a host back: not claimed, updated, demoted or retired until uncordoned",
   });
-  setHandler(messages.uncordonUpdate, (request) => uncordonByName(run, request), {
+  setHandler(messages.uncordonUpdate, (request) => onHost(run, request, uncordon), {
     validator: (request) => checkUncordon(state, request),
     description: "Give a host back to the fleet; one in quarantine is verified first",
   });
-  setHandler(messages.replaceUpdate, (request) => replaceByName(run, request), {
+  setHandler(messages.replaceUpdate, (request) => onHost(run, request, replace), {
     validator: (request) => checkReplace(state, request),
     description: "Destroy a host and let another take its place; a serving one leaves once the others suffice",
   });

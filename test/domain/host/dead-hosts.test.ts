@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { findDeadHosts, type ObservedBackend } from "../../domain/host/dead-hosts.ts";
+import { findDeadHosts, type ObservedBackend } from "../../../domain/host/dead-hosts.ts";
 
 function backend(hostId: string, change: Partial<ObservedBackend> = {}): ObservedBackend {
   return { hostId, healthy: true, draining: false, activeSinceMs: 0, lastPassAtMs: 1000, ...change };
